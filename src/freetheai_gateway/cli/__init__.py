@@ -1,0 +1,5 @@
+"""The command `freetheai`."""
+
+
+def main() -> None:
+    """Run the command line."""

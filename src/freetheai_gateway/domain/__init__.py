@@ -1,0 +1,1 @@
+"""Meaning and decisions: values and rules without socket, clock or await."""

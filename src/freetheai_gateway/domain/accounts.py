@@ -1,0 +1,70 @@
+"""Accounts, the keys that belong to them, and what a request may be asked to be."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AccountState(StrEnum):
+    """`paused` by an operator, `left` the Discord server; only `active` accounts are served."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A member. Limits, usage and bans belong to the account, never to a key.
+
+    `tier_override` is what an operator set and may be lower than the default tier; `role_tier` is what the
+    member's Discord roles give; `None` in both means the default tier.
+    """
+
+    id: str
+    name: str
+    created_at: float
+    state: AccountState = AccountState.ACTIVE
+    unlimited: bool = False
+    discord_id: str | None = None
+    tier_override: int | None = None
+    role_tier: int | None = None
+    pause_reason: str | None = None
+    paused_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it is stored: `digest` is the SHA-256 of the whole key, `prefix` its first eight characters."""
+
+    id: str
+    account_id: str
+    name: str
+    prefix: str
+    digest: bytes
+    created_at: float
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request: what authentication found, and all that admission needs of it."""
+
+    key_id: str
+    key_prefix: str
+    account: Account
+
+
+def effective_tier(account: Account, default_tier: int) -> tuple[int, str]:
+    """Decide an account's tier level and say why: `override`, `role` or `default`."""
+    if account.tier_override is not None:
+        return account.tier_override, "override"
+    if account.role_tier is not None and account.role_tier > default_tier:
+        return account.role_tier, "role"
+    return default_tier, "default"
+
+
+def is_paused(account: Account, now: float) -> bool:
+    """Whether the account is suspended at this instant; a suspension with an end lifts itself."""
+    if account.state is not AccountState.PAUSED:
+        return False
+    return account.paused_until is None or now < account.paused_until

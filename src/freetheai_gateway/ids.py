@@ -1,0 +1,89 @@
+"""Identifiers: request ids that sort by time, account and key ids, and the API keys themselves.
+
+An API key is `fta_` + 32 random base62 characters (190 bits) + 6 base62 characters of CRC-32 over what stands
+before them, so that a cut-off or mistyped key is told from an unknown one without asking the database, and a
+double click selects it whole. Only its SHA-256 is stored: 190 random bits need neither salt nor slow hash.
+"""
+
+import re
+import secrets
+from enum import Enum
+from hashlib import sha256
+from time import time_ns
+from zlib import crc32
+
+KEY_PREFIX = "fta_"
+KEY_LENGTH = 42
+VISIBLE_LENGTH = 8
+"""How much of a key may be stored and shown: `fta_Ab3d`."""
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD_PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
+_KEY = re.compile(r"fta_[0-9A-Za-z]{38}")
+_KEY_START = re.compile(r"fta_[0-9A-Za-z]{0,37}")
+_BODY_LENGTH = 32
+_CHECK_LENGTH = 6
+
+
+class KeyForm(Enum):
+    """What the characters alone say about a presented key."""
+
+    WELL_FORMED = "well_formed"
+    INCOMPLETE = "incomplete"
+    WRONG = "wrong"
+
+
+def _base62(number: int, width: int) -> str:
+    digits = []
+    for _ in range(width):
+        number, rest = divmod(number, 62)
+        digits.append(_BASE62[rest])
+    return "".join(reversed(digits))
+
+
+def _key_check(body: str) -> str:
+    return _base62(crc32(body.encode("ascii")), _CHECK_LENGTH)
+
+
+def new_key() -> str:
+    """Mint an API key; the caller shows it once and stores `key_digest` and `key_visible` only."""
+    body = KEY_PREFIX + "".join(secrets.choice(_BASE62) for _ in range(_BODY_LENGTH))
+    return body + _key_check(body)
+
+
+def key_form(key: str) -> KeyForm:
+    """Judge a presented key by its characters, before any look-up."""
+    if _KEY.fullmatch(key):
+        return KeyForm.WELL_FORMED if _key_check(key[:-_CHECK_LENGTH]) == key[-_CHECK_LENGTH:] else KeyForm.WRONG
+    return KeyForm.INCOMPLETE if _KEY_START.fullmatch(key) else KeyForm.WRONG
+
+
+def key_digest(key: str) -> bytes:
+    """Hash a key to the 32 bytes under which it is stored and looked up."""
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def key_visible(key: str) -> str:
+    """Cut a key to the short prefix that may be stored, shown and logged."""
+    return key[:VISIBLE_LENGTH]
+
+
+def _crockford(number: int, width: int) -> str:
+    pairs = []
+    for _ in range(width // 2):
+        number, rest = number >> 10, number & 1023
+        pairs.append(_CROCKFORD_PAIRS[rest])
+    pairs.reverse()
+    return "".join(pairs)
+
+
+def new_id(prefix: str) -> str:
+    """Make `prefix_` + a ULID (26 characters, sorts by creation time, 80 random bits)."""
+    number = (time_ns() // 1_000_000 << 80) | secrets.randbits(80)
+    return f"{prefix}_{_crockford(number, 26)}"
+
+
+def new_request_id() -> str:
+    """Name a request: `req_…`, the id in its response headers, log line and usage record."""
+    return new_id("req")

@@ -1,0 +1,266 @@
+"""The ports: what the use cases need of the outside world. Adapters implement them, `app` joins the two.
+
+One contract suite per port runs over every adapter (`tests/contract`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, Caller
+from freetheai_gateway.domain.limits import Limits, Refusal, Standing
+from freetheai_gateway.domain.pools import Timeouts
+from freetheai_gateway.domain.usage import UsageRecord
+
+# --- upstream calls -------------------------------------------------------------------------------------------
+
+
+class Phase(StrEnum):
+    """How far an upstream call had come. From `SENT` on the upstream may have executed it."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    SENT = "sent"
+    HEAD = "head"
+    BODY = "body"
+
+
+class Failure(StrEnum):
+    """What ended an upstream call."""
+
+    CONNECT_TIMEOUT = "connect_timeout"
+    HEAD_TIMEOUT = "head_timeout"
+    IDLE_TIMEOUT = "idle_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
+    RESOLVE = "resolve"
+    """The host name has no address."""
+    REFUSED = "refused"
+    """No connection could be made, for any reason but a deadline."""
+    TLS = "tls"
+    """The certificate or the handshake."""
+    PROXY = "proxy"
+    """The CONNECT proxy said no."""
+    CLOSED = "closed"
+    """The peer closed or reset before the reply was complete."""
+    PROTOCOL = "protocol"
+    """What came is not HTTP, or over a cap."""
+
+
+class UpstreamFailed(Exception):
+    """An upstream call that brought no complete reply. Holds no foreign text: class, phase and errno only."""
+
+    def __init__(self, failure: Failure, phase: Phase, errno: int | None = None) -> None:
+        super().__init__(f"{failure} in phase {phase}" + (f", errno {errno}" if errno is not None else ""))
+        self.failure = failure
+        self.phase = phase
+        self.errno = errno
+
+    @property
+    def request_sent(self) -> bool:
+        """Whether a byte of the request left, so that the upstream may have executed it."""
+        return self.phase in {Phase.SENT, Phase.HEAD, Phase.BODY}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where connections go and are pooled by: `proxy` is an HTTP proxy's URL (CONNECT), or empty."""
+
+    scheme: str
+    host: str
+    port: int
+    proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One HTTP request; `headers` without Host, Content-Length, Connection and Transfer-Encoding.
+
+    `streamed` says which deadlines hold: `first_byte_s` and `idle_s` for streams only, `connect_s` and `total_s`
+    always (design section 4).
+    """
+
+    method: str
+    origin: Origin
+    target: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+    streamed: bool = False
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+class UpstreamReply(Protocol):
+    """A reply whose head has arrived. `close` must be called in every case; it never blocks."""
+
+    @property
+    def status(self) -> int:
+        """The final status; 1xx were skipped."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Names in lower case, in the order they came."""
+        ...
+
+    async def read(self) -> bytes:
+        """Wait for body bytes and take all that have arrived; `b""` at the clean end. Raises `UpstreamFailed`."""
+        ...
+
+    def close(self) -> None:
+        """Give a completely read connection back to the pool, abort any other. May be called twice."""
+        ...
+
+
+class UpstreamClient(Protocol):
+    """Sends requests to upstreams. Cancelling `send` or `read` closes the connection at once."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamReply:
+        """Send and wait for the head of the reply. Raises `UpstreamFailed`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is idle and abort what is not."""
+        ...
+
+
+# --- admission ------------------------------------------------------------------------------------------------
+
+
+class Lease(Protocol):
+    """A request that was admitted: it holds one slot until it is settled, which happens exactly once."""
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        """Where the account stands right after this admission, one entry per limit that it has."""
+        ...
+
+    def settle(self, *, delivered: bool, tokens: int = 0) -> None:
+        """Free the slot; keep the daily reservation if content was delivered, else give it back; charge tokens.
+
+        Calls after the first do nothing.
+        """
+        ...
+
+
+class Limiter(Protocol):
+    """Decides requests per minute, tokens per minute, concurrency and the daily cap together, or none of them."""
+
+    async def admit(self, account_id: str, limits: Limits, *, wait_s: float = 0.0) -> Lease | Refusal:
+        """Admit or refuse one request; a refusal consumes nothing.
+
+        A request that only concurrency stands against may wait up to `wait_s`, first come first served, holding
+        no slot; a cancelled wait leaves nothing behind.
+        """
+        ...
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------
+
+
+class KeyLookup(Protocol):
+    """The one query that a request may need."""
+
+    async def find_caller(self, digest: bytes) -> Caller | None:
+        """Find who a key belongs to; `None` where it is unknown or revoked."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where the record of a finished request goes before its last bytes are sent."""
+
+    def append(self, record: UsageRecord) -> None:
+        """Keep the record so that it survives `kill -9`; returns when it is written, never blocks on a database."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One line of a usage report; the fields that the report does not group by are empty."""
+
+    day: str
+    account_id: str
+    model: str
+    provider: str
+    requests: int
+    successes: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    images: int
+    cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A slice of a list: `after` is the cursor that the last page gave."""
+
+    limit: int = 100
+    after: str | None = None
+
+
+class AccountStore(Protocol):
+    """Accounts and their keys; every change is seen by every process in under a second."""
+
+    async def create_account(self, account: Account) -> None:
+        """Insert an account."""
+        ...
+
+    async def find_account(self, account_id: str) -> Account | None:
+        """Read an account."""
+        ...
+
+    async def list_accounts(self, page: Page) -> tuple[Sequence[Account], str | None]:
+        """Read accounts by creation, with the cursor of the next page."""
+        ...
+
+    async def set_tier(self, account_id: str, tier_override: int | None) -> bool:
+        """Set or clear the operator's tier; `False` where there is no such account."""
+        ...
+
+    async def set_state(
+        self, account_id: str, state: AccountState, *, reason: str | None = None, until: float | None = None
+    ) -> bool:
+        """Suspend or restore; `False` where there is no such account."""
+        ...
+
+    async def create_key(self, key: ApiKey) -> None:
+        """Insert a key."""
+        ...
+
+    async def find_key(self, key_id: str) -> ApiKey | None:
+        """Read a key, revoked ones too."""
+        ...
+
+    async def list_keys(self, page: Page, *, account_id: str | None = None) -> tuple[Sequence[ApiKey], str | None]:
+        """Read keys by creation, with the cursor of the next page."""
+        ...
+
+    async def revoke_key(self, key_id: str, at: float) -> bool:
+        """Revoke; `False` where there is no such key or it was revoked before."""
+        ...
+
+    async def replace_key(self, old_key_id: str, new_key: ApiKey, at: float) -> bool:
+        """Revoke the old key and insert the new one in one transaction; `False` as in `revoke_key`."""
+        ...
+
+
+class UsageStore(Protocol):
+    """Usage records and their roll-ups."""
+
+    async def insert(self, records: Sequence[UsageRecord]) -> int:
+        """Insert what is not there yet, by `request_id`; returns how many were new. One transaction."""
+        ...
+
+    async def find(self, request_id: str) -> UsageRecord | None:
+        """Read one record."""
+        ...
+
+    async def report(self, by: str, since: str | None = None) -> Sequence[UsageRow]:
+        """Sum the roll-ups by `provider`, `account`, `model` or `day`, from the UTC day `since` on."""
+        ...
+
+    async def successes_on(self, day: str) -> Mapping[str, int]:
+        """Count the delivered answers per account on a UTC day: what the daily cap restarts from."""
+        ...

@@ -1,0 +1,94 @@
+"""Server-sent events as bytes: finding where events end and what their data is. No I/O.
+
+Follows the event stream format of the HTML standard: lines end in LF, CRLF or CR, an empty line ends an event,
+`data:` lines join with LF, comment lines begin with a colon. A CRLF that is split over two reads counts once.
+"""
+
+import re
+
+from freetheai_gateway.errors import ProviderError
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+"""Largest single event that is held back until it is whole; images in a stream are the largest seen."""
+
+_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r(?!\n)|\n\r(?!\n)|\r\r\n")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+class EventCutter:
+    """Cuts a byte stream at event boundaries: `feed` gives back whole events only, as the bytes they came in."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    @property
+    def held(self) -> bytes:
+        """The beginning of an event that is not whole yet."""
+        return self._held
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes, return all whole events so far (possibly none). Raises `ProviderError` over the cap."""
+        if self._held:
+            data = self._held + data
+        if data.endswith(b"\n\n"):
+            self._held = b""
+            return data
+        end = _last_boundary(data)
+        self._held = data[end:]
+        if len(self._held) > MAX_EVENT_BYTES:
+            raise ProviderError("The provider sent an event that is too large.")
+        return data[:end]
+
+
+def _last_boundary(data: bytes) -> int:
+    """Find where the last whole event ends.
+
+    A CR at the very end may be half of a CRLF, so it is never taken as the end of a line here.
+    """
+    if b"\r" not in data:
+        cut = data.rfind(b"\n\n")
+        return cut + 2 if cut >= 0 else 0
+    end = 0
+    usable = len(data) - 1 if data.endswith(b"\r") else len(data)
+    for match in _BOUNDARY.finditer(data, 0, usable):
+        end = match.end()
+    return end
+
+
+def split_events(block: bytes) -> list[bytes]:
+    """Split whole events (as `EventCutter.feed` gives them) into one byte string each, boundaries kept."""
+    if b"\r" not in block:
+        return [part + b"\n\n" for part in block.split(b"\n\n") if part.strip(b"\n")]
+    events = []
+    start = 0
+    for match in _BOUNDARY.finditer(block):
+        events.append(block[start : match.end()])
+        start = match.end()
+    if start < len(block):
+        events.append(block[start:])
+    return [event for event in events if event.strip(b"\r\n")]
+
+
+def event_data(event: bytes) -> bytes | None:
+    """Read the data of one event; `None` where it has no data line (a comment, say)."""
+    if event.startswith(b"data: ") and b"\r" not in event and event.find(b"\n") >= len(event) - 2:
+        return event[6:].rstrip(b"\n")
+    lines = []
+    for line in _LINE_END.split(event):
+        if line.startswith(b"data:"):
+            lines.append(line[6:] if line.startswith(b"data: ") else line[5:])
+        elif line == b"data":
+            lines.append(b"")
+    return b"\n".join(lines) if lines else None
+
+
+def comment(text: str) -> bytes:
+    """Render a comment, which every client ignores: a sign of life."""
+    return b": " + text.encode() + b"\n\n"
+
+
+def data_event(data: bytes) -> bytes:
+    """Render an event that has one line of data."""
+    return b"data: " + data + b"\n\n"

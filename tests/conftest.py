@@ -1,0 +1,1 @@
+"""Fixtures that every tier of the suite shares."""
