@@ -67,8 +67,7 @@ def read_fields(body: bytes) -> Fields:
     A byte order mark is skipped and lone surrogate escapes become U+FFFD (Python, Go and Rust readers behind us
     refuse them). Raises `InvalidJSON`, also where a value holds bytes that are not UTF-8.
     """
-    if body.startswith(_BOM):
-        body = body[len(_BOM) :]
+    body = body.removeprefix(_BOM)
     if not body.isascii():
         try:
             body.decode()

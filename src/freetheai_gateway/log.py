@@ -5,10 +5,15 @@ completion or an upstream address; foreign exceptions are named by their class.
 """
 
 import logging
+import os
 import sys
+from collections.abc import Callable
 from typing import Protocol, TextIO, cast
 
+import msgspec
 import structlog
+
+from freetheai_gateway.clock import rfc3339
 
 
 class Log(Protocol):
@@ -53,3 +58,55 @@ def configure(level: str = "info", form: str = "auto", stream: TextIO | None = N
 def get_log(component: str) -> Log:
     """Give a component its logger."""
     return cast("Log", structlog.get_logger(component=component))
+
+
+class RequestLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="event", tag="request"):
+    """The canonical line of one request: names, times and counts. A struct, because it is on the hot path."""
+
+    at: float
+    request_id: str
+    method: str
+    route: str
+    status: int
+    duration_ms: float
+    code: str = ""
+    cause: str = ""
+    """Why an upstream failed."""
+    account: str = ""
+    key: str = ""
+    """The visible prefix of the key, never more."""
+    model: str = ""
+    provider: str = ""
+    streamed: bool = False
+    attempts: int = 0
+    upstream_ms: float = 0.0
+    first_token_ms: int | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+def request_logger(form: str = "auto", stream: TextIO | None = None) -> Callable[[RequestLine], None]:
+    """Give what writes request lines: JSON, or columns on a terminal. One `write(2)` a line; a full pipe drops it."""
+    target = stream or sys.stderr
+    descriptor = target.fileno()
+    as_json = form == "json" or (form == "auto" and not target.isatty())
+    encode = msgspec.json.Encoder().encode
+    render = (lambda line: encode(line) + b"\n") if as_json else _columns
+
+    def write(line: RequestLine) -> None:
+        try:
+            os.write(descriptor, render(line))
+        except OSError:
+            return  # a reader of the log that went away must not end requests
+
+    return write
+
+
+def _columns(line: RequestLine) -> bytes:
+    tokens = f" {line.input_tokens}+{line.output_tokens} tok" if line.input_tokens or line.output_tokens else ""
+    what = " ".join(part for part in (line.model, line.key, line.code, line.cause) if part)
+    text = (
+        f"{rfc3339(line.at)} {line.status} {line.method:<4} {line.route:<22} {line.duration_ms:>8.1f} ms"
+        f"{tokens} {what} {line.request_id}\n"
+    )
+    return text.encode("utf-8", "replace")

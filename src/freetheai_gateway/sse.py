@@ -6,10 +6,13 @@ Follows the event stream format of the HTML standard: lines end in LF, CRLF or C
 
 import re
 
-from freetheai_gateway.errors import ProviderError
-
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """Largest single event that is held back until it is whole; images in a stream are the largest seen."""
+
+
+class EventTooLarge(ValueError):
+    """An event grew past `MAX_EVENT_BYTES` without an end."""
+
 
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r(?!\n)|\n\r(?!\n)|\r\r\n")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -29,7 +32,7 @@ class EventCutter:
         return self._held
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes, return all whole events so far (possibly none). Raises `ProviderError` over the cap."""
+        """Take bytes, return all whole events so far (possibly none). Raises `EventTooLarge`."""
         if self._held:
             data = self._held + data
         if data.endswith(b"\n\n"):
@@ -38,7 +41,7 @@ class EventCutter:
         end = _last_boundary(data)
         self._held = data[end:]
         if len(self._held) > MAX_EVENT_BYTES:
-            raise ProviderError("The provider sent an event that is too large.")
+            raise EventTooLarge
         return data[:end]
 
 

@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
+EXACT_REQUESTS = 600
+"""Up to this many requests per window every one is logged; above, they are counted in buckets (`windows`)."""
+
+CONCURRENCY_RETRY_S = 1.0
+"""What a refusal by concurrency says: nobody knows when a running request ends."""
+
 
 class Rule(StrEnum):
     """The stable names of the limits; they are the `code` of a refusal."""
@@ -27,9 +35,15 @@ class Limits:
 UNLIMITED = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an account stands under one rule: `used` of `limit`, and seconds until something frees up."""
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """Where an account stands under one rule: `used` of `limit`, and seconds until the whole limit is back.
+
+    The whole limit and not the next request, because that is what the reset headers of the OpenAI and Anthropic
+    SDKs announce; when the next request fits is `Refusal.retry_after_s`. Requests and tokens: until the window is
+    empty. The day: until midnight UTC. Concurrency: nobody knows; `CONCURRENCY_RETRY_S` while anything runs.
+    `used` of the day includes the requests that run and are reserved for, and may exceed a limit that was lowered;
+    `used` of the tokens may exceed the limit by what was running when it was reached.
+    """
 
     rule: Rule
     limit: int
@@ -42,9 +56,14 @@ class Standing:
         return max(0, self.limit - self.used)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The rule that said no, with where it stands; nothing was consumed."""
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """The rule that said no, with where it stands; nothing was consumed.
+
+    `retry_after_s` is when the rule would first admit, if nothing else happens: the first instant at which the
+    window has room, midnight UTC for the day, `CONCURRENCY_RETRY_S` for concurrency. Where several rules say no,
+    it is the one that takes longest, so that nobody is sent back too early; concurrency is named only when it
+    stands alone.
+    """
 
     rule: Rule
     limit: int

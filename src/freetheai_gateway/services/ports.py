@@ -12,6 +12,7 @@ from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, Cal
 from freetheai_gateway.domain.limits import Limits, Refusal, Standing
 from freetheai_gateway.domain.pools import Timeouts
 from freetheai_gateway.domain.usage import UsageRecord
+from freetheai_gateway.errors import GatewayError
 
 # --- upstream calls -------------------------------------------------------------------------------------------
 
@@ -124,6 +125,81 @@ class UpstreamClient(Protocol):
         ...
 
 
+# --- providers ------------------------------------------------------------------------------------------------
+
+
+class Readiness(StrEnum):
+    """Whether a provider can be called now."""
+
+    READY = "ready"
+    NOT_CONFIGURED = "not_configured"
+    """No key, or what it needs is not installed."""
+    LOADING = "loading"
+    """It will be there in a moment."""
+
+
+class Provider(Protocol):
+    """An upstream provider of the configuration: where it is and how it is spoken to."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        ...
+
+    @property
+    def max_concurrency(self) -> int:
+        """How many calls may run at once; 0 = no limit."""
+        ...
+
+    @property
+    def shared_with_members(self) -> bool:
+        """Whether accounts with limits may use it; its terms may forbid sharing."""
+        ...
+
+    def speaks(self, dialect: str) -> bool:
+        """Whether it has this dialect natively."""
+        ...
+
+    def readiness(self) -> Readiness:
+        """Whether it can be called now."""
+        ...
+
+    def call(self, dialect: str, body: bytes, *, streamed: bool) -> UpstreamRequest:
+        """Address and authenticate a rendered body; takes the next key in turn."""
+        ...
+
+
+# --- the client's side ----------------------------------------------------------------------------------------
+
+
+class Sink(Protocol):
+    """Where the answer to one request goes. Headers may be added until the first byte is written."""
+
+    def add_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Add response headers; names in lower case."""
+        ...
+
+    def keep_alive(self, sign_of_life: bytes) -> None:
+        """From now on answer as a stream, and send this whenever nothing else was sent for a while."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes of a stream."""
+        ...
+
+    async def finish(self, data: bytes) -> None:
+        """Send the last bytes of a stream."""
+        ...
+
+    async def reply(self, body: bytes) -> None:
+        """Send a whole JSON answer with status 200."""
+        ...
+
+    def interruption(self) -> GatewayError:
+        """Say why the request was cancelled: the client left, or the server is shutting down."""
+        ...
+
+
 # --- admission ------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +231,35 @@ class Limiter(Protocol):
         ...
 
 
+class RefusalCounter(Protocol):
+    """Keeps a client that only collects refusals from doing so at full speed (300 a minute per key)."""
+
+    def blocked(self, key_id: str, now: float) -> float | None:
+        """Say for how many seconds the key is not even looked at; `None` where it is."""
+        ...
+
+    def count(self, key_id: str, now: float) -> None:
+        """Count one refusal."""
+        ...
+
+
 # --- what is kept ---------------------------------------------------------------------------------------------
+
+
+class StoreFailed(Exception):
+    """Base of what a store can answer besides a result. Holds no foreign text: neither SQL nor values."""
+
+
+class StoreUnavailable(StoreFailed):
+    """The database is away, locked for too long, full or broken; the same call may succeed later."""
+
+
+class StoreConflict(StoreFailed):
+    """The change contradicts what is kept: an id, digest or name is taken, or an account does not exist."""
+
+
+class InvalidCursor(StoreFailed):
+    """`Page.after` is no cursor that a list gave."""
 
 
 class KeyLookup(Protocol):
@@ -190,6 +294,23 @@ class UsageRow:
     reasoning_tokens: int
     images: int
     cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotals:
+    """Sums since the first day; what retention deleted is still counted."""
+
+    successful_requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequests:
+    """How often a model was called."""
+
+    model: str
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,4 +384,12 @@ class UsageStore(Protocol):
 
     async def successes_on(self, day: str) -> Mapping[str, int]:
         """Count the delivered answers per account on a UTC day: what the daily cap restarts from."""
+        ...
+
+    async def totals(self) -> UsageTotals:
+        """Read the sums over all time."""
+        ...
+
+    async def leaderboard(self, since_day: str | None, limit: int) -> Sequence[ModelRequests]:
+        """Rank the models that answered at least once since the UTC day, the most called first."""
         ...

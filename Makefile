@@ -1,0 +1,56 @@
+# `make help` lists the targets. Everything works in a fresh clone with Python 3.11 and make alone.
+
+PYTHON ?= python3
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+CONFIG ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix docs bench constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp ## Start the gateway with a local model and an own key (PORT=9000 CONFIG=my.toml)
+	@exec $(BIN)/freetheai serve --host $(HOST) --port $(PORT) $(if $(CONFIG),--config $(CONFIG)) --welcome .freetheai.env
+
+test: $(VENV)/dev.stamp ## Run every test that this machine can run
+	@$(BIN)/python tools/services.py
+	@$(BIN)/pytest -q
+
+check: $(VENV)/dev.stamp ## Lint, types, architecture, sizes
+	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/sizes.py
+
+fix: $(VENV)/dev.stamp ## Format, and mend what can be mended by itself
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+docs: $(VENV)/dev.stamp ## Write the generated parts of docs/ anew
+	@$(BIN)/python tools/docs.py
+
+bench: $(VENV)/dev.stamp ## Measure against nginx on this machine (needs nginx; never part of the tests)
+	@$(BIN)/python tools/bench/run.py
+
+constraints: $(VENV)/dev.stamp ## Pin the newest versions that fit pyproject.toml
+	@$(BIN)/uv pip compile -q --universal --no-header --no-annotate --no-emit-find-links --no-emit-index-url \
+		--python-version 3.11 --upgrade --extra local --extra dev pyproject.toml -o constraints.txt
+
+clean: ## Remove what was installed and built; keys, database and configuration stay
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@sh tools/make-venv.sh $(PYTHON) $(VENV)
+
+$(VENV)/run.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	@sh tools/install.sh $(BIN) local "about 65 MB"
+	@$(BIN)/freetheai local install
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
+	@sh tools/install.sh $(BIN) local,dev "about 110 MB"
+	@$(BIN)/freetheai local install
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,144 @@
+"""The whole gateway of one process: adapters made from the settings, services over them, one ASGI callable.
+
+`Gateway.open` starts everything in the order of need, `close` ends it in the reverse order.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Self
+
+from freetheai_gateway.app.offers import LOCAL_API, build_offer
+from freetheai_gateway.app.routes import build_routes
+from freetheai_gateway.clock import Clock, SystemClock, utc_day
+from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.limits.memory import MemoryLimiter
+from freetheai_gateway.limits.refusals import RefusalGuard
+from freetheai_gateway.log import get_log, request_logger
+from freetheai_gateway.services.admit import Admission
+from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.completions import Completions
+from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
+from freetheai_gateway.settings.tree import Settings
+from freetheai_gateway.store.accounts import SqlAccounts
+from freetheai_gateway.store.changes import ChangeFeed
+from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.journal import Journal, JournalSettings
+from freetheai_gateway.store.location import StoreSettings
+from freetheai_gateway.store.usage import SqlUsage
+from freetheai_gateway.upstream.http1 import Http1Client
+from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
+from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
+from freetheai_gateway.web.asgi import GatewayASGI
+from freetheai_gateway.web.routes import Router
+
+
+class Gateway:
+    """Everything that runs. `asgi` answers requests as soon as `open` has returned, the local model or not."""
+
+    def __init__(self, settings: Settings, database: Database, journal: Journal, clock: Clock) -> None:
+        self.settings = settings
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._log = get_log("gateway")
+        self._running = AsyncExitStack()
+        self.local_models = {
+            provider.name: LocalModel(_local_model_settings(provider), get_log("local_model"))
+            for provider in settings.providers
+            if provider.api == LOCAL_API
+        }
+        self.accounts = SqlAccounts(database)
+        self._usage = SqlUsage(database)
+        self._feed = ChangeFeed(database)
+        self.limiter = MemoryLimiter(clock)
+        self._client = Http1Client()
+        self.directory = Directory(build_offer(settings, self.local_models))
+        self.authenticator = Authenticator(self.accounts, self.directory)
+        self._feed.subscribe(self.authenticator.forget)
+        self.completions = Completions(
+            self.directory,
+            Admission(self.limiter, RefusalGuard(), clock),
+            Dispatcher(self._client, clock),
+            journal,
+        )
+
+    @classmethod
+    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+        """Create or migrate the database, replay what a killed process left, and start the background work.
+
+        Raises `store.errors.StoreFailed` where the database or the journal can't be used.
+        """
+        database = await Database.open(
+            StoreSettings(url=settings.database.url, durable=settings.journal.fsync), create=True
+        )
+        journal = Journal.open(
+            JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync), SqlUsage(database)
+        )
+        gateway = cls(settings, database, journal, clock or SystemClock())
+        await gateway._start()
+        return gateway
+
+    def asgi(self, is_draining: Callable[[], bool]) -> GatewayASGI:
+        """Build the ASGI callable; `is_draining` is what `/readyz` asks."""
+        routes = build_routes(
+            self.directory,
+            self.authenticator,
+            self.completions,
+            self._clock,
+            is_draining,
+            max_body_bytes=self.settings.server.max_body_bytes,
+        )
+        return GatewayASGI(
+            Router(routes),
+            OpenAIChat(),
+            self._clock,
+            get_log("web"),
+            request_logger(self.settings.log.format),
+            keepalive_s=self.settings.server.timeouts.keepalive_comment_s,
+        )
+
+    async def close(self) -> None:
+        """End what `open` started; records that are still in the journal go into the database."""
+        await self._running.aclose()
+
+    async def _start(self) -> None:
+        running = self._running
+        running.push_async_callback(self._database.close)
+        running.push_async_callback(self._journal.close)
+        await self._journal.drain_once()
+        day = utc_day(self._clock.wall())
+        self.limiter.restore_day(day, await self._usage.successes_on(day))
+        self._supervise("journal", self._journal.run)
+        running.callback(self._feed.close)
+        self._supervise("change_feed", self._feed.run)
+        running.push_async_callback(self._client.aclose)
+        for model in self.local_models.values():
+            await model.start()
+            running.push_async_callback(model.stop)
+
+    def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run background work until `close`; work that ends by itself is a fault and is logged."""
+        task = asyncio.get_running_loop().create_task(work(), name=name)
+        task.add_done_callback(self._report_end)
+        self._running.push_async_callback(_end, task)
+
+    def _report_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            error = task.exception()
+            self._log.error("background_work_ended", work=task.get_name(), error=type(error).__name__)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _local_model_settings(provider: ProviderSettings) -> LocalModelSettings:
+    return LocalModelSettings(
+        model_path=provider.model_path,
+        context_window=provider.context_window,
+        threads=provider.threads or None,
+    )

@@ -1,0 +1,137 @@
+"""From the configuration to what is on offer: catalogue, tiers, providers."""
+
+from collections.abc import Mapping
+
+from freetheai_gateway.domain.catalogue import OTHER_FAMILY, Alias, Catalogue, Family, Model, ModelKind, Tier, family_of
+from freetheai_gateway.domain.limits import Limits
+from freetheai_gateway.domain.pools import Quirks, Timeouts, Upstream
+from freetheai_gateway.domain.usage import Price
+from freetheai_gateway.services.directory import Offer, Site
+from freetheai_gateway.services.ports import Provider
+from freetheai_gateway.settings.catalogue import Model as ModelSettings
+from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
+from freetheai_gateway.settings.catalogue import Tier as TierSettings
+from freetheai_gateway.settings.catalogue import Upstream as UpstreamSettings
+from freetheai_gateway.settings.tree import Settings
+from freetheai_gateway.upstream.llamacpp.provider import LocalProvider
+from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
+from freetheai_gateway.upstream.providers import APIS, HTTPProvider, ProviderConfig
+
+LOCAL_API = "llamacpp"
+
+
+def build_offer(settings: Settings, local_models: Mapping[str, LocalModel]) -> Offer:
+    """Build the offer of one configuration; `local_models` are the running children by provider name."""
+    return Offer(
+        site=Site(
+            name=settings.site.name,
+            public_url=settings.server.public_url,
+            has_discord=settings.discord.is_on,
+            invite_url=settings.discord.invite_url,
+        ),
+        catalogue=build_catalogue(settings),
+        providers={
+            provider.name: _provider(provider, local_models)
+            for provider in settings.providers
+            if provider.api in APIS or provider.api == LOCAL_API
+        },
+        concurrency_wait_s=settings.access.concurrency_wait_s,
+    )
+
+
+def build_catalogue(settings: Settings) -> Catalogue:
+    """Build the catalogue with each model's family and tier decided."""
+    families = tuple(
+        Family(name=family.name, patterns=family.models, minimum_tier=family.minimum_tier)
+        for family in settings.families
+    )
+    return Catalogue(
+        models={model.id: _model(model, families) for model in settings.models},
+        tiers=tuple(_tier(tier, settings) for tier in settings.tiers),
+        families=families,
+        aliases=tuple(Alias(pattern=alias.match, model=alias.model) for alias in settings.aliases),
+        default_tier=settings.access.default_tier,
+    )
+
+
+def _tier(tier: TierSettings, settings: Settings) -> Tier:
+    daily = settings.access.daily_requests if tier.daily_requests is None else tier.daily_requests
+    limits = Limits(
+        requests_per_minute=tier.requests_per_minute,
+        tokens_per_minute=tier.tokens_per_minute,
+        concurrency=tier.concurrency,
+        daily_requests=daily or None,
+        window_s=settings.limits.window_s,
+    )
+    return Tier(level=tier.level, name=tier.name, limits=limits, minimum_invites=tier.minimum_invites)
+
+
+def _model(model: ModelSettings, families: tuple[Family, ...]) -> Model:
+    family = family_of(model.id, families)
+    family_tier = family.minimum_tier if family is not None else 1
+    return Model(
+        id=model.id,
+        kind=ModelKind(model.kind),
+        name=model.display_name,
+        tier_level=family_tier if model.tier is None else model.tier,
+        family=family.name if family is not None else OTHER_FAMILY,
+        upstreams=tuple(_upstream(upstream) for upstream in model.upstreams),
+        description=model.description,
+        context_window=model.context_window,
+        max_output_tokens=model.max_output_tokens,
+        default_output_tokens=model.default_output_tokens,
+        inputs=tuple(model.inputs),
+        features=tuple(model.features),
+        retired=model.retired,
+        retires_at=model.retires_at.isoformat() if model.retires_at is not None else None,
+        replaced_by=model.replaced_by,
+    )
+
+
+def _upstream(upstream: UpstreamSettings) -> Upstream:
+    price, quirks = upstream.price_usd, upstream.quirks
+    return Upstream(
+        provider=upstream.provider,
+        model=upstream.model,
+        priority=upstream.priority,
+        weight=upstream.weight,
+        price=Price(
+            input_per_million=price.input_per_million,
+            cached_input_per_million=price.cached_input_per_million,
+            output_per_million=price.output_per_million,
+            per_image=price.per_image,
+        ),
+        quirks=Quirks(
+            max_tokens_field=quirks.max_tokens_field, drop=quirks.drop, reasoning_replay=quirks.reasoning_replay
+        ),
+    )
+
+
+def _provider(provider: ProviderSettings, local_models: Mapping[str, LocalModel]) -> Provider:
+    timeouts = Timeouts(
+        connect_s=provider.timeouts.connect_s,
+        first_byte_s=provider.timeouts.first_byte_s,
+        idle_s=provider.timeouts.idle_s,
+        total_s=provider.timeouts.total_s,
+    )
+    if provider.api == LOCAL_API:
+        return LocalProvider(
+            provider.name,
+            local_models[provider.name],
+            timeouts=timeouts,
+            max_concurrency=provider.max_concurrency,
+            shared_with_members=provider.shared_with_members,
+        )
+    return HTTPProvider(
+        ProviderConfig(
+            name=provider.name,
+            api=provider.api,
+            base_url=provider.base_url,
+            api_keys=tuple(provider.api_keys),
+            proxy=provider.proxy,
+            max_concurrency=provider.max_concurrency,
+            timeouts=timeouts,
+            shared_with_members=provider.shared_with_members,
+            headers=provider.headers,
+        )
+    )

@@ -1,0 +1,43 @@
+"""`freetheai serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from freetheai_gateway.cli.options import ConfigOption
+
+
+def serve(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on instead of server.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on instead of server.port; 0 = any free one.")
+    ] = None,
+    welcome: Annotated[
+        Path | None,
+        typer.Option(help="Keep a key without limits in this file, and print requests that work when pasted."),
+    ] = None,
+) -> None:
+    """Start the gateway; SIGTERM or Ctrl-C ends it after the running requests."""
+    import os  # lint: imports inside, as everywhere in this package, so that --help starts fast
+
+    from freetheai_gateway.app import welcome as words
+    from freetheai_gateway.app.gateway import Gateway
+    from freetheai_gateway.app.serving import serve as run
+    from freetheai_gateway.settings.defaults import listening_on
+    from freetheai_gateway.settings.load import find_config, load
+
+    loaded = load(find_config(config, os.environ, Path.cwd()), os.environ)
+    for warning in loaded.warnings:
+        typer.echo(f"{warning.where}: {warning.message}", err=True)
+    settings = listening_on(loaded.settings, host=host, port=port)
+
+    async def announce(gateway: Gateway) -> None:
+        if welcome is None:
+            lines = [words.headline(gateway)]
+        else:
+            lines = await words.welcome(gateway, welcome, has_config=loaded.source is not None)
+        print("\n".join(lines), flush=True)  # noqa: T201 - a pipe that is closed must not end the server
+
+    run(settings, announce)

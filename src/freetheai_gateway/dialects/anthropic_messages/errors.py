@@ -1,0 +1,38 @@
+"""Anthropic's error envelope; our rule name, limits and waits stand under `details` (design section 5)."""
+
+from math import ceil
+
+from freetheai_gateway.errors import GatewayError
+from freetheai_gateway.jsonc import encode
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    408: "invalid_request_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    431: "request_too_large",
+    500: "api_error",
+    502: "api_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def render_error(error: GatewayError, request_id: str) -> bytes:
+    """Render as the body of an HTTP error."""
+    details: dict[str, object] = {"error_code": error.code, **error.details}
+    if error.param is not None:
+        details["param"] = error.param
+    if error.retry_after_s is not None:
+        details["retry_after_s"] = ceil(error.retry_after_s)
+    inner = {"type": _TYPES.get(error.status, "api_error"), "message": error.message, "details": details}
+    return encode({"type": "error", "error": inner, "request_id": request_id})
+
+
+def render_stream_error(error: GatewayError, request_id: str) -> bytes:
+    """Render as `event: error`, after which nothing follows."""
+    return b"event: error\ndata: " + render_error(error, request_id) + b"\n\n"

@@ -1,0 +1,30 @@
+"""Messages requests in the raw lane."""
+
+from freetheai_gateway.dialects.protocol import RawRequest
+from freetheai_gateway.dialects.raw_fields import read_flag, read_model, read_object, require_list
+from freetheai_gateway.domain.pools import Quirks
+from freetheai_gateway.jsonc import write_fields
+
+FALLBACK_OUTPUT_TOKENS = 4096
+"""Sent where neither the client nor the catalogue names a cap: upstreams require `max_tokens`."""
+
+
+def parse_request(body: bytes) -> RawRequest:
+    """Read a request body; raises `InvalidRequest`."""
+    fields = read_object(body)
+    model = read_model(fields)
+    require_list(fields, "messages")
+    return RawRequest(fields=fields, model=model, streamed=read_flag(fields, "stream"), usage_asked=True)
+
+
+def render_request(
+    request: RawRequest, upstream_model: str, quirks: Quirks, default_output_tokens: int | None
+) -> bytes:
+    """Render for the upstream: other model, `max_tokens` filled in, quirks applied; all else as it came."""
+    fields: dict[str, object] = dict(request.fields)
+    fields["model"] = upstream_model
+    if "max_tokens" not in fields:
+        fields["max_tokens"] = default_output_tokens or FALLBACK_OUTPUT_TOKENS
+    for name in quirks.drop:
+        fields.pop(name, None)
+    return write_fields(fields)

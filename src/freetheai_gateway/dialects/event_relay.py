@@ -1,0 +1,132 @@
+"""The raw lane's stream, common to all dialects: whole events pass, a few are looked into.
+
+Most chunks of a stream need no look: a search for the few marks that matter (`Marks.pattern`) decides, and only a
+block that has one is split into events and handed to the dialect. That is what keeps a relayed chunk cheap.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.dialects.splice import ModelSplice
+from freetheai_gateway.domain.usage import Usage
+from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
+
+
+class Fate(Enum):
+    """What becomes of an event."""
+
+    PASS = auto()
+    DROP = auto()
+    LAST = auto()
+    """It ends the stream politely and is held until the record is written."""
+
+
+@dataclass(slots=True)
+class Sight:
+    """What a dialect saw in one event."""
+
+    fate: Fate = Fate.PASS
+    model: str | None = None
+    usage: Usage | None = None
+    has_content: bool = False
+    finished: bool = False
+    """The reply is complete, though a terminator may follow."""
+
+
+class EventReader(Protocol):
+    """A dialect's eye for its own events. `pattern` finds the marks that make a block worth a look."""
+
+    pattern: re.Pattern[bytes]
+    names_model_in_every_event: bool
+
+    def look(self, data: bytes) -> Sight:
+        """Read the data of one event. Raises `MalformedReply`, `UpstreamSaidError`."""
+        ...
+
+    def end_of(self) -> bytes:
+        """Give what the dialect ends a stream with, for an upstream that finished without it."""
+        ...
+
+
+class EventRelay:
+    """Implements `RawStream` for any dialect that has an `EventReader`."""
+
+    __slots__ = ("_cutter", "_final", "_finished", "_reader", "_splice", "delivered", "event_count", "usage")
+
+    def __init__(self, reader: EventReader, alias: str) -> None:
+        self._reader = reader
+        self._cutter = EventCutter()
+        self._splice = ModelSplice(alias)
+        self._final = b""
+        self._finished = False
+        self.usage: Usage | None = None
+        self.delivered = False
+        self.event_count = 0
+
+    @property
+    def final(self) -> bytes:
+        """The held last event."""
+        return self._final
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream bytes, return whole events for the client."""
+        try:
+            block = self._cutter.feed(data)
+        except EventTooLarge:
+            raise MalformedReply("an event is too large") from None
+        if not block or self._final:
+            return b""
+        if self.delivered and self._reader.pattern.search(block) is None:
+            events = block.count(b"\n\n")
+            if not self._reader.names_model_in_every_event:
+                self.event_count += events
+                return block
+            if events == self._splice.count(block):
+                self.event_count += events
+                return self._splice.apply(block)
+        return self._look_into(block)
+
+    def finish(self) -> bytes:
+        """Take the upstream's end: polite only where a terminator or a finish reason was seen."""
+        if self._final:
+            return self._final
+        if not self._finished:
+            raise MalformedReply("the stream ended before the reply was complete")
+        return self._reader.end_of()
+
+    def _look_into(self, block: bytes) -> bytes:
+        out = []
+        for event in split_events(block):
+            data = event_data(event)
+            if data is None:
+                out.append(event)
+                continue
+            if not data.strip():
+                continue  # clients parse the data of every event as JSON, also where it is empty
+            sight = self._reader.look(data)
+            self._note(sight)
+            if sight.fate is Fate.LAST:
+                self._final = self._with_alias(event, sight.model)
+                break
+            if sight.fate is Fate.PASS:
+                out.append(self._with_alias(event, sight.model))
+        return b"".join(out)
+
+    def _note(self, sight: Sight) -> None:
+        if sight.usage is not None:
+            self.usage = sight.usage
+        if sight.finished:
+            self._finished = True
+        if sight.has_content:
+            self.delivered = True
+            self.event_count += 1
+
+    def _with_alias(self, event: bytes, model: str | None) -> bytes:
+        if model is None:
+            return event
+        if not self._splice.count(event):
+            self._splice.learn(event, model)
+        return self._splice.apply(event)

@@ -1,0 +1,36 @@
+"""The error envelope of design section 5, which is OpenAI's with more keys."""
+
+from math import ceil
+
+from freetheai_gateway.errors import GatewayError
+from freetheai_gateway.jsonc import encode
+from freetheai_gateway.sse import data_event
+
+
+def error_object(error: GatewayError, request_id: str) -> dict[str, object]:
+    """Build the object under `error`."""
+    body: dict[str, object] = {
+        "message": error.message,
+        "type": error.type,
+        "code": error.code,
+        "param": error.param,
+        **error.details,
+    }
+    if error.retry_after_s is not None:
+        body["retry_after_s"] = ceil(error.retry_after_s)
+    body["request_id"] = request_id
+    return body
+
+
+def render_error(error: GatewayError, request_id: str) -> bytes:
+    """Render as the body of an HTTP error."""
+    return encode({"error": error_object(error, request_id)})
+
+
+def render_stream_error(error: GatewayError, request_id: str) -> bytes:
+    """Render as the last chunk of a stream, which then ends without `[DONE]`.
+
+    SDKs raise on the top-level `error`; plain readers see the finish reason `error`.
+    """
+    choices = [{"index": 0, "delta": {}, "finish_reason": "error"}]
+    return data_event(encode({"error": error_object(error, request_id), "choices": choices}))

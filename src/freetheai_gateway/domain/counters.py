@@ -1,0 +1,166 @@
+"""What is counted of one account, and the one decision over all its limits. Sans-IO: the caller brings the time.
+
+What counts (the limits themselves come with each call and may differ each time):
+
+- requests per minute: every admission, whatever becomes of it;
+- tokens per minute: what settlement charges; admitted while less than the limit is settled in the window, so the
+  overshoot is at most concurrency times one reply;
+- the day, in UTC: an admission reserves one, a settlement keeps it if content was delivered and else gives it back,
+  on the day it was made on; delivered + reserved never exceeds the cap;
+- concurrency: from admission to settlement.
+
+A rule that the limits of an admission do not name counts nothing of it, except that running requests always count.
+"""
+
+from typing import Final
+
+import msgspec
+
+from freetheai_gateway.domain.limits import CONCURRENCY_RETRY_S, EXACT_REQUESTS, Limits, Refusal, Rule, Standing
+from freetheai_gateway.domain.windows import SlidingWindow
+
+_DAY_S = 86_400
+
+_UNUSED: Final = SlidingWindow()
+"""Stands for every window that nothing was added to yet, and is never added to: most accounts need one or none."""
+
+
+def day_number(wall_s: float) -> int:
+    """Count the UTC days from 1970-01-01 to an instant."""
+    return int(wall_s // _DAY_S)
+
+
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """What one admitted request has taken: under which limits, on which UTC day, where in the request window."""
+
+    limits: Limits
+    day: int
+    counted_at_s: float
+
+
+class Counters:
+    """The counts of one account. `now_s` is monotonic, `wall_s` names the day."""
+
+    __slots__ = ("_requests", "_tokens", "day", "delivered", "reserved", "running")
+
+    def __init__(self, day: int = 0, delivered: int = 0) -> None:
+        self.running = 0
+        self.day = day
+        self.delivered = delivered
+        """Answers that count on `day`."""
+        self.reserved = 0
+        """Running requests that were admitted on `day` under a daily cap."""
+        self._requests = _UNUSED
+        self._tokens = _UNUSED
+
+    def admit(self, limits: Limits, now_s: float, wall_s: float) -> Grant | Refusal:
+        """Let all rules decide together: take from each of them, or from none."""
+        refusal = self._refusal(limits, now_s, wall_s)
+        if refusal is not None:
+            return refusal
+        self.running += 1
+        if limits.daily_requests is not None:
+            self.reserved += 1
+        rate = limits.requests_per_minute
+        if rate is None:
+            return Grant(limits, self.day, now_s)
+        if self._requests is _UNUSED:
+            self._requests = SlidingWindow()
+        counted_at_s = self._requests.add(1, now_s, limits.window_s, exact=rate <= EXACT_REQUESTS)
+        return Grant(limits, self.day, counted_at_s)
+
+    def has_slot(self, limits: Limits) -> bool:
+        """Whether concurrency alone would admit."""
+        return limits.concurrency is None or self.running < limits.concurrency
+
+    def settle(self, grant: Grant, now_s: float, *, delivered: bool, tokens: int) -> None:
+        """End an admitted request; the caller sees to it that this or `withdraw` happens once."""
+        self._release(grant)
+        if delivered and grant.limits.daily_requests is not None and grant.day == self.day:
+            self.delivered += 1
+        if tokens > 0 and grant.limits.tokens_per_minute is not None:
+            if self._tokens is _UNUSED:
+                self._tokens = SlidingWindow()
+            self._tokens.add(tokens, now_s, grant.limits.window_s, exact=False)
+
+    def withdraw(self, grant: Grant) -> None:
+        """Undo an admission that nobody ever heard of, as if it had not been."""
+        self._release(grant)
+        if grant.limits.requests_per_minute is not None:
+            self._requests.take_back(1, grant.counted_at_s)
+
+    def restore_day(self, day: int, delivered: int) -> None:
+        """Take over a day's count from storage, which may lag behind: a count is never lowered."""
+        self._enter_day(day)
+        if day == self.day:
+            self.delivered = max(self.delivered, delivered)
+
+    def standings(self, limits: Limits, now_s: float, wall_s: float) -> tuple[Standing, ...]:
+        """Tell where the account stands now: requests, tokens, concurrency, day; only the rules that it has."""
+        window_s = limits.window_s
+        standings = []
+        for rule, limit, window in (
+            (Rule.REQUESTS_PER_MINUTE, limits.requests_per_minute, self._requests),
+            (Rule.TOKENS_PER_MINUTE, limits.tokens_per_minute, self._tokens),
+        ):
+            if limit is not None:
+                used = window.used(now_s, window_s)
+                standings.append(Standing(rule, limit, used, window.reset_s(now_s, window_s)))
+        if limits.concurrency is not None:
+            reset_s = CONCURRENCY_RETRY_S if self.running else 0.0
+            standings.append(Standing(Rule.CONCURRENCY, limits.concurrency, self.running, reset_s))
+        if limits.daily_requests is not None:
+            self._enter_day(day_number(wall_s))
+            used = self.delivered + self.reserved
+            standings.append(Standing(Rule.DAILY_REQUESTS, limits.daily_requests, used, self._day_left_s(wall_s)))
+        return tuple(standings)
+
+    def is_idle(self, now_s: float, wall_s: float) -> bool:
+        """Whether nothing is counted that a later decision could need."""
+        return (
+            not self.running
+            and now_s >= self._requests.empty_at_s
+            and now_s >= self._tokens.empty_at_s
+            and (not self.delivered or self.day < day_number(wall_s))
+        )
+
+    def _refusal(self, limits: Limits, now_s: float, wall_s: float) -> Refusal | None:
+        longest = None
+        window_s = limits.window_s
+        cap = limits.daily_requests
+        if cap is not None:
+            self._enter_day(day_number(wall_s))
+            used = self.delivered + self.reserved
+            if used >= cap:
+                longest = Refusal(Rule.DAILY_REQUESTS, cap, used, self._day_left_s(wall_s))
+        rate = limits.requests_per_minute
+        if rate is not None and (used := self._requests.used(now_s, window_s)) >= rate:
+            wait_s = self._requests.wait_s(rate, now_s, window_s)
+            longest = _longer(longest, Refusal(Rule.REQUESTS_PER_MINUTE, rate, used, wait_s))
+        tokens = limits.tokens_per_minute
+        if tokens is not None and (used := self._tokens.used(now_s, window_s)) >= tokens:
+            wait_s = self._tokens.wait_s(tokens, now_s, window_s)
+            longest = _longer(longest, Refusal(Rule.TOKENS_PER_MINUTE, tokens, used, wait_s))
+        slots = limits.concurrency
+        if longest is None and slots is not None and self.running >= slots:
+            longest = Refusal(Rule.CONCURRENCY, slots, self.running, CONCURRENCY_RETRY_S)
+        return longest
+
+    def _release(self, grant: Grant) -> None:
+        self.running -= 1
+        if grant.limits.daily_requests is not None and grant.day == self.day:
+            self.reserved -= 1
+
+    def _enter_day(self, day: int) -> None:
+        # Only forward: a wall clock that is set back over midnight must not hand out the day a second time.
+        if day > self.day:
+            self.day = day
+            self.delivered = 0
+            self.reserved = 0
+
+    def _day_left_s(self, wall_s: float) -> float:
+        return (self.day + 1) * _DAY_S - wall_s
+
+
+def _longer(first: Refusal | None, second: Refusal) -> Refusal:
+    return second if first is None or second.retry_after_s > first.retry_after_s else first

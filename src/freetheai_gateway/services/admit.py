@@ -1,0 +1,123 @@
+"""May this caller call this model now? Account state, tier and limits, in the words of design section 5."""
+
+from math import ceil
+
+from freetheai_gateway.clock import Clock, rfc3339
+from freetheai_gateway.dialects.protocol import LimitHeaderNames
+from freetheai_gateway.domain.accounts import AccountState, Caller, is_paused
+from freetheai_gateway.domain.catalogue import Model
+from freetheai_gateway.domain.limits import Refusal, Rule, Standing
+from freetheai_gateway.errors import (
+    AccessDenied,
+    AccountPaused,
+    ConcurrencyExceeded,
+    DailyLimitExceeded,
+    GatewayError,
+    LimitExceeded,
+    ProviderUnavailable,
+)
+from freetheai_gateway.services.directory import Offer
+from freetheai_gateway.services.limit_headers import limit_headers
+from freetheai_gateway.services.ports import Lease, Limiter, RefusalCounter
+
+
+class Admission:
+    """Decides in this order: account, model access, limits. What is refused consumes nothing."""
+
+    def __init__(self, limiter: Limiter, refusals: RefusalCounter, clock: Clock) -> None:
+        self._limiter = limiter
+        self._refusals = refusals
+        self._clock = clock
+
+    async def admit(self, caller: Caller, model: Model, offer: Offer, names: LimitHeaderNames) -> Lease:
+        """Admit one request; the caller settles the lease. Raises `AccessDenied`, `LimitExceeded` and kin."""
+        self._check_refusals(caller)
+        try:
+            self._check_account(caller)
+            check_access(caller, model, offer)
+            lease = await self._limiter.admit(
+                caller.account.id, offer.limits_of(caller.account), wait_s=offer.concurrency_wait_s
+            )
+            if isinstance(lease, Refusal):
+                raise limit_error(lease, offer.tier_of(caller.account).name, names, self._clock.wall())
+        except (AccessDenied, LimitExceeded):
+            self._refusals.count(caller.key_id, self._clock.monotonic())
+            raise
+        return lease
+
+    def _check_refusals(self, caller: Caller) -> None:
+        wait_s = self._refusals.blocked(caller.key_id, self._clock.monotonic())
+        if wait_s is not None:
+            raise LimitExceeded(
+                f"This key was refused too often; try again in {ceil(wait_s)} s.",
+                code="refusals",
+                retry_after_s=wait_s,
+            )
+
+    def _check_account(self, caller: Caller) -> None:
+        account = caller.account
+        if account.state is AccountState.LEFT:
+            raise AccessDenied(
+                "This account's owner left the Discord server; join it again to use the key.",
+                code="discord_membership_required",
+            )
+        if is_paused(account, self._clock.wall()):
+            until = f" until {rfc3339(account.paused_until)}" if account.paused_until is not None else ""
+            why = f": {account.pause_reason.rstrip('.')}" if account.pause_reason else ""
+            raise AccountPaused(f"This account is paused{until}{why}. Ask the operator to restore it.")
+
+
+def check_access(caller: Caller, model: Model, offer: Offer) -> None:
+    """Check the account's tier against the model's, and that the model can be called at all."""
+    if not caller.account.unlimited:
+        tier = offer.tier_of(caller.account)
+        if tier.level < model.tier_level:
+            needed = offer.catalogue.tier_that_opens(model)
+            name = needed.name if needed is not None else f"level {model.tier_level}"
+            raise AccessDenied(
+                f"{model.id} needs tier {name}; you have {tier.name}.",
+                param="model",
+                details={"required_tier": name, "tier": tier.name},
+            )
+    if not offer.is_set_up(model):
+        raise ProviderUnavailable(
+            f"{model.id} is listed but not set up on this server.",
+            code="not_configured",
+            retry_is_useless=True,
+            retry_after_s=3600,
+        )
+
+
+def limit_error(refusal: Refusal, tier: str, names: LimitHeaderNames, now: float) -> GatewayError:
+    """Say which rule refused, where it stands and when it lets go."""
+    limit, wait = refusal.limit, ceil(refusal.retry_after_s)
+    kind: type[GatewayError] = LimitExceeded
+    if refusal.rule is Rule.CONCURRENCY:
+        kind = ConcurrencyExceeded
+        allowed = "1 request at a time is" if limit == 1 else f"{limit} requests at a time are"
+        running = (
+            "1 is running; wait until it ends" if limit == 1 else f"{refusal.used} are running; wait until one ends"
+        )
+        message = f"{allowed} allowed on tier {tier} and {running}."
+    elif refusal.rule is Rule.DAILY_REQUESTS:
+        kind = DailyLimitExceeded
+        allowed = "1 answer a day is" if limit == 1 else f"{limit} answers a day are"
+        message = f"{allowed} allowed on tier {tier}; try again after 00:00 UTC, in {_duration(wait)}."
+    else:
+        unit = "request" if refusal.rule is Rule.REQUESTS_PER_MINUTE else "token"
+        allowed = f"1 {unit} a minute is" if limit == 1 else f"{limit} {unit}s a minute are"
+        message = f"{allowed} allowed on tier {tier}; try again in {wait} s."
+    standing = Standing(refusal.rule, limit, refusal.used, refusal.retry_after_s)
+    return kind(
+        message,
+        code=refusal.rule.value,
+        retry_after_s=refusal.retry_after_s,
+        retry_is_useless=refusal.rule is Rule.DAILY_REQUESTS,
+        details={"limit": limit, "used": refusal.used},
+        headers=tuple(limit_headers([standing], names, now)),
+    )
+
+
+def _duration(seconds: int) -> str:
+    hours, minutes = divmod(ceil(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,68 @@
+"""One completion, from the body a client sent to the last byte it gets: the way of a request.
+
+parse   the dialect reads the few fields that the gateway needs
+find    the model, and an upstream that speaks the client's dialect
+admit   account, tier, limits: one decision; from here on a slot is held
+send    the request goes to the upstream
+relay   bytes pass; model, usage and end are watched
+settle  the record is written, the slot freed, then the last bytes are sent
+"""
+
+import asyncio
+
+from freetheai_gateway.dialects.protocol import Dialect
+from freetheai_gateway.domain.accounts import Caller
+from freetheai_gateway.domain.catalogue import ModelKind
+from freetheai_gateway.errors import GatewayError
+from freetheai_gateway.services.admit import Admission
+from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.exchange import Exchange
+from freetheai_gateway.services.limit_headers import limit_headers
+from freetheai_gateway.services.ports import Ledger, Sink
+from freetheai_gateway.services.relay import relay_stream, relay_whole
+from freetheai_gateway.services.settle import Settlement
+from freetheai_gateway.services.trace import Trace
+
+
+class Completions:
+    """Serves chat-like routes in the raw lane, for any dialect."""
+
+    def __init__(self, directory: Directory, admission: Admission, dispatcher: Dispatcher, ledger: Ledger) -> None:
+        self._directory = directory
+        self._admission = admission
+        self._dispatcher = dispatcher
+        self._ledger = ledger
+
+    async def run(self, dialect: Dialect, caller: Caller, body: bytes, sink: Sink, trace: Trace) -> None:
+        """Answer one request into the sink. Raises the `GatewayError` that the client is to see."""
+        request = dialect.parse_request(body)
+        trace.streamed = request.streamed
+        offer = self._directory.offer
+        model = offer.find_model(request.model, ModelKind.CHAT)
+        trace.model = model.id
+        self._dispatcher.check_speaks(model, dialect, offer)
+        lease = await self._admission.admit(caller, model, offer, dialect.limit_headers)
+        settlement = Settlement(lease, self._ledger, trace, len(body))
+        try:
+            sink.add_headers(limit_headers(lease.standings, dialect.limit_headers, trace.started_wall))
+            unlimited = caller.account.unlimited
+            await self._answer(Exchange(dialect, request, model, offer, sink, trace, settlement, unlimited=unlimited))
+        except GatewayError as error:
+            settlement.fail(error)
+            raise
+        except asyncio.CancelledError:
+            settlement.fail(sink.interruption())
+            raise
+        finally:
+            settlement.abandon()
+
+    async def _answer(self, exchange: Exchange) -> None:
+        streamed = exchange.request.streamed
+        if streamed:
+            exchange.sink.keep_alive(exchange.dialect.keepalive)
+        attempt = await self._dispatcher.send(exchange)
+        try:
+            await (relay_stream if streamed else relay_whole)(attempt.reply, exchange)
+        finally:
+            attempt.close()

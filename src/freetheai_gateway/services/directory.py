@@ -1,0 +1,81 @@
+"""What is on offer right now: one configuration's catalogue and providers, replaced whole by a reload.
+
+A request reads `offer` once and keeps it, so that a reload never changes a request that runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from freetheai_gateway.domain.accounts import Account, effective_tier
+from freetheai_gateway.domain.catalogue import Catalogue, Model, ModelKind, Tier
+from freetheai_gateway.domain.limits import UNLIMITED, Limits
+from freetheai_gateway.errors import InvalidRequest
+from freetheai_gateway.services.ports import Provider, Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """How the instance speaks of itself in messages to members."""
+
+    name: str
+    public_url: str
+    has_discord: bool = False
+    invite_url: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where the Discord commands can be typed, as the end of a sentence."""
+        return f" in {self.invite_url}" if self.invite_url else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One configuration, ready to serve."""
+
+    site: Site
+    catalogue: Catalogue
+    providers: Mapping[str, Provider]
+    concurrency_wait_s: float = 0.0
+
+    def find_model(self, name: str, kind: ModelKind) -> Model:
+        """Find the model that a client named. Raises `InvalidRequest` with what it may have meant."""
+        model = self.catalogue.find(name)
+        if model is None:
+            raise InvalidRequest(self._unknown(name), code="model_not_found", param="model")
+        if model.retired:
+            successor = f" Use {model.replaced_by} instead." if model.replaced_by else ""
+            raise InvalidRequest(f"{model.id} was retired.{successor}", code="model_retired", param="model")
+        if model.kind is not kind:
+            raise InvalidRequest(f"{model.id} is not a {kind} model.", code="model_not_supported", param="model")
+        return model
+
+    def _unknown(self, name: str) -> str:
+        near = self.catalogue.near(name)
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        return f'unknown aliased model "{name}".{meant} All models: {self.site.public_url}/models'
+
+    def tier_of(self, account: Account) -> Tier:
+        """Find the tier that holds for an account."""
+        level, _ = effective_tier(account, self.catalogue.default_tier)
+        return self.catalogue.tier(level)
+
+    def limits_of(self, account: Account) -> Limits:
+        """Find the limits that hold for an account."""
+        return UNLIMITED if account.unlimited else self.tier_of(account).limits
+
+    def is_set_up(self, model: Model) -> bool:
+        """Whether any of the model's providers has what it needs."""
+        return any(
+            (provider := self.providers.get(upstream.provider)) is not None
+            and provider.readiness() is not Readiness.NOT_CONFIGURED
+            for upstream in model.upstreams
+        )
+
+
+class Directory:
+    """Holds the current offer."""
+
+    __slots__ = ("offer",)
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer

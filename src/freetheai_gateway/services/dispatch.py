@@ -1,0 +1,128 @@
+"""Sending an admitted request to one of the model's upstreams."""
+
+from http import HTTPStatus
+from random import random
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.dialects.complaint import parse_complaint
+from freetheai_gateway.dialects.protocol import Dialect, MalformedReply
+from freetheai_gateway.domain.catalogue import Model
+from freetheai_gateway.domain.pools import Upstream, choose
+from freetheai_gateway.errors import GatewayError, InvalidRequest
+from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
+from freetheai_gateway.services.directory import Offer
+from freetheai_gateway.services.exchange import Exchange
+from freetheai_gateway.services.ports import Readiness, UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest
+from freetheai_gateway.services.provider_errors import from_complaint, from_transport, provider_busy
+
+
+class Attempt:
+    """A call that was answered with success: the reply, and its place in flight until `close`."""
+
+    __slots__ = ("_dispatcher", "_provider", "reply", "upstream")
+
+    def __init__(self, reply: UpstreamReply, upstream: Upstream, dispatcher: "Dispatcher") -> None:
+        self.reply = reply
+        self.upstream = upstream
+        self._dispatcher = dispatcher
+
+    def close(self) -> None:
+        """Give the connection back, or abort it where the reply was not read to its end."""
+        self.reply.close()
+        self._dispatcher.leave(self.upstream.provider)
+
+
+class Dispatcher:
+    """Chooses an upstream, sends, and counts what is in flight per provider."""
+
+    def __init__(self, client: UpstreamClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._in_flight: dict[str, int] = {}
+
+    def in_flight(self, provider: str) -> int:
+        """How many calls to a provider run now."""
+        return self._in_flight.get(provider, 0)
+
+    def leave(self, provider: str) -> None:
+        """Count one call less."""
+        self._in_flight[provider] -= 1
+
+    def check_speaks(self, model: Model, dialect: Dialect, offer: Offer) -> None:
+        """Check that some upstream of the model has the client's dialect. Raises `InvalidRequest`."""
+        if model.upstreams and not _speaking(model, dialect, offer):
+            raise InvalidRequest(
+                f"{model.id} can't be called on this route on this server: none of its providers speaks it.",
+                code="route_not_supported",
+                param="model",
+            )
+
+    async def send(self, exchange: Exchange) -> Attempt:
+        """Send to an upstream and wait for a head that says success.
+
+        Raises the `GatewayError` that the client is to see: for a failed call, for an HTTP error, and
+        `ProviderUnavailable` where no upstream has room now.
+        """
+        upstream = self._choose(exchange)
+        trace = exchange.trace
+        trace.provider, trace.upstream_model = upstream.provider, upstream.model
+        trace.attempts += 1
+        exchange.settlement.upstream = upstream
+        call = _render(exchange, upstream)
+        self._in_flight[upstream.provider] = self._in_flight.get(upstream.provider, 0) + 1
+        began = self._clock.monotonic()
+        try:
+            reply = await self._client.send(call)
+        except UpstreamFailed as failed:
+            self.leave(upstream.provider)
+            raise from_transport(failed, trace) from failed
+        except BaseException:
+            self.leave(upstream.provider)
+            raise
+        finally:
+            trace.upstream_s += self._clock.monotonic() - began
+        attempt = Attempt(reply, upstream, self)
+        if reply.status != HTTPStatus.OK:
+            raise await self._refused(attempt, exchange)
+        return attempt
+
+    async def _refused(self, attempt: Attempt, exchange: Exchange) -> GatewayError:
+        """Read what an upstream says in an HTTP error."""
+        reply = attempt.reply
+        try:
+            body = await Body(reply).read_all(MAX_ERROR_BYTES)
+        except (MalformedReply, UpstreamFailed):
+            body = b""  # the status alone decides then
+        finally:
+            attempt.close()
+        return from_complaint(parse_complaint(reply.status, body), reply, self._clock.wall(), exchange.trace)
+
+    def _choose(self, exchange: Exchange) -> Upstream:
+        offer, model = exchange.offer, exchange.model
+
+        def has_room(upstream: Upstream) -> bool:
+            provider = offer.providers[upstream.provider]
+            if provider.readiness() is not Readiness.READY:
+                return False
+            if not (provider.shared_with_members or exchange.unlimited):
+                return False
+            return provider.max_concurrency == 0 or self.in_flight(provider.name) < provider.max_concurrency
+
+        chosen = choose(_speaking(model, exchange.dialect, offer), has_room, random())  # noqa: S311 - load spreading, no secret
+        if chosen is None:
+            raise provider_busy(model.id)
+        return chosen
+
+
+def _render(exchange: Exchange, upstream: Upstream) -> UpstreamRequest:
+    dialect, request = exchange.dialect, exchange.request
+    body = dialect.render_request(request, upstream.model, upstream.quirks, exchange.model.default_output_tokens)
+    return exchange.offer.providers[upstream.provider].call(dialect.name, body, streamed=request.streamed)
+
+
+def _speaking(model: Model, dialect: Dialect, offer: Offer) -> list[Upstream]:
+    return [
+        upstream
+        for upstream in model.upstreams
+        if (provider := offer.providers.get(upstream.provider)) is not None and provider.speaks(dialect.name)
+    ]

@@ -1,0 +1,69 @@
+"""What is known of one request while it runs; its canonical log line and its usage record are made from it."""
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.domain.accounts import Caller
+from freetheai_gateway.domain.usage import Usage
+
+
+class Trace:
+    """Filled in step by step; holds names, times and counts, never content."""
+
+    __slots__ = (
+        "_clock",
+        "attempts",
+        "caller",
+        "cause",
+        "code",
+        "delivered",
+        "estimated",
+        "first_token_at",
+        "model",
+        "provider",
+        "request_id",
+        "route",
+        "started_at",
+        "started_wall",
+        "status",
+        "streamed",
+        "upstream_model",
+        "upstream_s",
+        "usage",
+    )
+
+    def __init__(self, request_id: str, route: str, clock: Clock) -> None:
+        self._clock = clock
+        self.request_id = request_id
+        self.route = route
+        self.started_at = clock.monotonic()
+        self.started_wall = clock.wall()
+        self.caller: Caller | None = None
+        self.model = ""
+        self.provider = ""
+        self.upstream_model = ""
+        self.attempts = 0
+        self.upstream_s = 0.0
+        """Seconds spent waiting for the upstream before the first byte went to the client."""
+        self.first_token_at: float | None = None
+        self.streamed = False
+        self.status = 0
+        self.code = ""
+        self.cause = ""
+        """Why an upstream failed, for the operator; never shown to the client and free of foreign text."""
+        self.usage = Usage()
+        self.estimated = False
+        self.delivered = False
+
+    def elapsed_s(self) -> float:
+        """Seconds since the request's head was read."""
+        return self._clock.monotonic() - self.started_at
+
+    def mark_first_token(self) -> None:
+        """Note that the first content goes to the client now; later calls change nothing."""
+        if self.first_token_at is None:
+            self.first_token_at = self._clock.monotonic()
+
+    def first_token_ms(self) -> int | None:
+        """Milliseconds from the request's head to its first content."""
+        if self.first_token_at is None:
+            return None
+        return round((self.first_token_at - self.started_at) * 1000)

@@ -1,0 +1,110 @@
+"""The ASGI callable: request id, route, handler, and an answer in every case. No exception leaves it."""
+
+import asyncio
+from collections.abc import Callable
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.dialects.protocol import Dialect
+from freetheai_gateway.errors import ClientCanceled, GatewayError, ServerError
+from freetheai_gateway.ids import new_request_id
+from freetheai_gateway.log import Log, RequestLine
+from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.web.request import Receive, Request, Scope, Send
+from freetheai_gateway.web.response import Response
+from freetheai_gateway.web.routes import Router
+
+EXTENSION = "freetheai.connection"
+
+
+class GatewayASGI:
+    """Serves the API routes. `log_request` gets one line per request, at its end."""
+
+    def __init__(
+        self,
+        router: Router,
+        default_dialect: Dialect,
+        clock: Clock,
+        log: Log,
+        log_request: Callable[[RequestLine], None],
+        *,
+        keepalive_s: float,
+    ) -> None:
+        self._router = router
+        self._default_dialect = default_dialect
+        self._clock = clock
+        self._log = log
+        self._log_request = log_request
+        self._keepalive_s = keepalive_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        connection = scope["extensions"][EXTENSION]
+        task = asyncio.current_task()
+        assert task is not None
+        request = Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], receive, connection)
+        trace = Trace(new_request_id(), "", self._clock)
+        response = Response(send, connection, trace, self._default_dialect, self._keepalive_s)
+        connection.on_disconnect(task.cancel)
+        try:
+            await self._serve(request, response, trace, scope.get("raw_path") or b"")
+        except asyncio.CancelledError:
+            task.uncancel()
+            await self._interrupted(response, trace)
+        finally:
+            response.abandon()
+            self._log_request(_line(request, trace))
+
+    async def _serve(self, request: Request, response: Response, trace: Trace, raw_path: bytes) -> None:
+        try:
+            found = self._router.find(request.path, raw_path)
+            trace.route = found.name
+            response.dialect = found.route.dialect
+            request.params = found.params
+            await found.handler(request.method)(request, response)
+        except GatewayError as error:
+            await response.fail(error)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours becomes a 500, named in the log
+            self._log.error("request_crashed", request_id=trace.request_id, route=trace.route, error=_place(error))
+            await response.fail(ServerError(f"The gateway failed. Report {trace.request_id} in Discord."))
+
+    async def _interrupted(self, response: Response, trace: Trace) -> None:
+        """End a request whose task was cancelled: the client left, or the drain deadline passed."""
+        reason = response.interruption()
+        if isinstance(reason, ClientCanceled):
+            trace.status, trace.code = reason.status, reason.code
+            return
+        await response.fail(reason)
+
+
+def _place(error: BaseException) -> str:
+    """Name an exception by its class and where it was raised; its text may hold what must not be logged."""
+    trail = error.__traceback__
+    while trail is not None and trail.tb_next is not None:
+        trail = trail.tb_next
+    if trail is None:
+        return type(error).__name__
+    return f"{type(error).__name__} at {trail.tb_frame.f_globals.get('__name__')}:{trail.tb_lineno}"
+
+
+def _line(request: Request, trace: Trace) -> RequestLine:
+    usage = trace.usage
+    return RequestLine(
+        at=trace.started_wall,
+        request_id=trace.request_id,
+        method=request.method,
+        route=trace.route,
+        status=trace.status,
+        code=trace.code,
+        cause=trace.cause,
+        duration_ms=round(trace.elapsed_s() * 1000, 1),
+        account=trace.caller.account.id if trace.caller is not None else "",
+        key=trace.caller.key_prefix if trace.caller is not None else "",
+        model=trace.model,
+        provider=trace.provider,
+        streamed=trace.streamed,
+        attempts=trace.attempts,
+        upstream_ms=round(trace.upstream_s * 1000, 1),
+        first_token_ms=trace.first_token_ms(),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+    )

@@ -1,0 +1,27 @@
+"""`POST /v1/chat/completions`, `POST /v1/messages`: authenticate, read the body, hand over to the service."""
+
+from freetheai_gateway.dialects.protocol import Dialect
+from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.completions import Completions
+from freetheai_gateway.web.credentials import presented_key
+from freetheai_gateway.web.request import Request, read_body
+from freetheai_gateway.web.response import Response
+
+
+class CompletionRoute:
+    """The handler of one client dialect."""
+
+    def __init__(
+        self, dialect: Dialect, authenticator: Authenticator, completions: Completions, max_body_bytes: int
+    ) -> None:
+        self._dialect = dialect
+        self._authenticator = authenticator
+        self._completions = completions
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, request: Request, response: Response) -> None:
+        """Answer one request."""
+        trace = response.trace
+        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        body = await read_body(request, self._max_body_bytes)
+        await self._completions.run(self._dialect, trace.caller, body, response, trace)

@@ -1,0 +1,36 @@
+"""Finding the API key in a request's headers, forgiving what people paste."""
+
+from collections.abc import Iterable
+
+from freetheai_gateway.errors import Unauthenticated
+
+_QUOTES = "\"'`\u201c\u201d\u2018\u2019"
+_SCHEME = "bearer"
+
+
+def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Read the key from `Authorization: Bearer` or `x-api-key`; `None` where there is none.
+
+    Both headers may be sent (some clients do) if they hold the same key. Raises `Unauthenticated` where they differ.
+    """
+    found = None
+    for name, value in headers:
+        if name in {b"authorization", b"x-api-key"}:
+            key = _clean(value.decode("utf-8", "replace"))
+            if not key:
+                continue
+            if found is not None and key != found:
+                raise Unauthenticated(
+                    "Authorization and x-api-key hold different API keys; send one of them.",
+                    headers=((b"www-authenticate", b"Bearer"),),
+                )
+            found = key
+    return found
+
+
+def _clean(value: str) -> str:
+    """Strip blanks, quotes and any number of leading `Bearer` words."""
+    text = value.strip().strip(_QUOTES).strip()
+    while text[: len(_SCHEME)].lower() == _SCHEME and not text[len(_SCHEME) : len(_SCHEME) + 1].isalnum():
+        text = text[len(_SCHEME) :].lstrip(" :\t").strip(_QUOTES).strip()
+    return text

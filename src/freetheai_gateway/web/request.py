@@ -1,0 +1,74 @@
+"""One HTTP request as the handlers see it, and its body within bounds."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from freetheai_gateway.errors import ClientCanceled, InvalidRequest, RequestTooLarge
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Connection(Protocol):
+    """What the edge tells of the client's connection, in `scope["extensions"]`."""
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client is gone."""
+        ...
+
+    def on_disconnect(self, callback: Callable[[], None] | None) -> None:
+        """Call back once when the client goes before the response is complete."""
+        ...
+
+
+@dataclass(slots=True)
+class Request:
+    """A request whose head has been read; `params` are what the route took out of the path."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    receive: Receive
+    connection: Connection
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def header(self, name: bytes) -> bytes:
+        """Find a header by its lower-case name; empty where it is absent."""
+        return next((value for key, value in self.headers if key == name), b"")
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the whole body. Raises `RequestTooLarge` as soon as it is known to be, before reading on."""
+    declared = request.header(b"content-length")
+    if declared and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    if request.header(b"content-encoding").lower() not in {b"", b"identity"}:
+        raise InvalidRequest("Compressed request bodies are not understood; send the JSON as it is.")
+    message = await request.receive()
+    parts = [_part(message)]
+    size = len(parts[0])
+    while message.get("more_body", False):
+        message = await request.receive()
+        parts.append(_part(message))
+        size += len(parts[-1])
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+    if size > max_bytes:
+        raise _too_large(max_bytes)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _part(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientCanceled("The client left before its request was complete.")
+    body: bytes = message.get("body", b"")
+    return body
+
+
+def _too_large(max_bytes: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than {max_bytes} bytes.", details={"limit": max_bytes})

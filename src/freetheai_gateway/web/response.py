@@ -1,0 +1,178 @@
+"""The answer to one request: headers that every response carries, streams, signs of life, and errors."""
+
+import asyncio
+from collections.abc import Sequence
+from math import ceil
+
+from freetheai_gateway.dialects.protocol import Dialect
+from freetheai_gateway.errors import ClientCanceled, GatewayError, ProviderUnavailable
+from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.web.request import Connection, Send
+
+JSON = (b"content-type", b"application/json")
+_STREAM = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class Response:
+    """Implements the `Sink` of the services over ASGI. One per request; finished exactly once."""
+
+    __slots__ = (
+        "_connection",
+        "_finished",
+        "_headers",
+        "_keepalive_s",
+        "_last_write",
+        "_loop",
+        "_send",
+        "_sign_of_life",
+        "_sign_task",
+        "_started",
+        "_timer",
+        "_trace",
+        "dialect",
+    )
+
+    def __init__(self, send: Send, connection: Connection, trace: Trace, dialect: Dialect, keepalive_s: float) -> None:
+        self._send = send
+        self._connection = connection
+        self._trace = trace
+        self._keepalive_s = keepalive_s
+        self._loop = asyncio.get_running_loop()
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._started = False
+        self._finished = False
+        self._last_write = 0.0
+        self._sign_of_life = b""
+        self._sign_task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.dialect = dialect
+        """Whose envelope errors are written in."""
+
+    @property
+    def trace(self) -> Trace:
+        """What is known of the request."""
+        return self._trace
+
+    @property
+    def started(self) -> bool:
+        """Whether the status has gone out."""
+        return self._started
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last byte was handed over."""
+        return self._finished
+
+    def add_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Add response headers; names in lower case."""
+        self._headers += headers
+
+    def interruption(self) -> GatewayError:
+        """Say why the request was cancelled."""
+        if self._connection.disconnected:
+            return ClientCanceled("The client left before the reply was complete.")
+        return ProviderUnavailable("The server is restarting; try again in a moment.", retry_after_s=2)
+
+    def keep_alive(self, sign_of_life: bytes) -> None:
+        """Answer as a stream, with a sign of life whenever nothing else was sent for `keepalive_s`."""
+        self._sign_of_life = sign_of_life
+        self._last_write = self._loop.time()
+        self._timer = self._loop.call_later(self._keepalive_s, self._tick)
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes of a stream."""
+        if not self._started:
+            await self._start(200, _STREAM)
+        self._last_write = self._loop.time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, data: bytes) -> None:
+        """Send the last bytes of a stream."""
+        if not self._started:
+            await self._start(200, _STREAM)
+        self._finish()
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def reply(self, body: bytes) -> None:
+        """Send a whole JSON answer with status 200."""
+        await self.send_whole(200, (JSON,), body)
+
+    async def send_whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a whole answer."""
+        self._finish()
+        await self._start(status, (*headers, (b"content-length", b"%d" % len(body))))
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def fail(self, error: GatewayError) -> None:
+        """Send an error: as an HTTP status before the first byte, as the dialect's error event after it."""
+        if self._finished:
+            return
+        self._trace.status, self._trace.code = error.status, error.code
+        request_id = self._trace.request_id
+        if self._started:
+            self._finish()
+            event = self.dialect.render_stream_error(error, request_id)
+            await self._send({"type": "http.response.body", "body": event})
+            return
+        headers = (JSON, *_retry_headers(error), *error.headers)
+        await self.send_whole(error.status, headers, self.dialect.render_error(error, request_id))
+
+    def abandon(self) -> None:
+        """Stop the signs of life of a response that nobody reads any more."""
+        self._finish()
+
+    async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self._started = True
+        trace = self._trace
+        trace.status = status
+        request_id = trace.request_id.encode()
+        own_ms = (trace.elapsed_s() - trace.upstream_s) * 1000
+        timing = b"gateway;dur=%.1f" % own_ms
+        if trace.attempts:
+            timing += b", upstream;dur=%.1f" % (trace.upstream_s * 1000)
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"x-request-id", request_id),
+                    (b"request-id", request_id),
+                    (b"server-timing", timing),
+                    *headers,
+                    *self._headers,
+                ],
+            }
+        )
+
+    def _finish(self) -> None:
+        self._finished = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        silent_s = self._loop.time() - self._last_write
+        wait_s = self._keepalive_s - silent_s
+        if wait_s <= 0:
+            wait_s = self._keepalive_s
+            if self._sign_task is None or self._sign_task.done():
+                self._sign_task = self._loop.create_task(self._show_life())
+        self._timer = self._loop.call_later(wait_s, self._tick)
+
+    async def _show_life(self) -> None:
+        """Send a sign of life, in a task of its own because the request's task waits for the upstream."""
+        if not self._finished:
+            await self.write(self._sign_of_life)
+
+
+def _retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
+    headers = []
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after_s))))
+    if error.should_not_retry:
+        headers.append((b"x-should-retry", b"false"))
+    return headers
