@@ -61,7 +61,7 @@ def key_form(key: str) -> KeyForm:
 
 def key_digest(key: str) -> bytes:
     """Hash a key to the 32 bytes under which it is stored and looked up."""
-    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def key_visible(key: str) -> str:

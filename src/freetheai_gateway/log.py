@@ -8,12 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol, TextIO, cast
 
 import msgspec
 import structlog
-
-from freetheai_gateway.clock import rfc3339
 
 
 class Log(Protocol):
@@ -105,8 +104,9 @@ def request_logger(form: str = "auto", stream: TextIO | None = None) -> Callable
 def _columns(line: RequestLine) -> bytes:
     tokens = f" {line.input_tokens}+{line.output_tokens} tok" if line.input_tokens or line.output_tokens else ""
     what = " ".join(part for part in (line.model, line.key, line.code, line.cause) if part)
+    at = datetime.fromtimestamp(line.at, UTC)
     text = (
-        f"{rfc3339(line.at)} {line.status} {line.method:<4} {line.route:<22} {line.duration_ms:>8.1f} ms"
+        f"{at:%H:%M:%S} {line.status} {line.method:<4} {line.route:<22} {line.duration_ms:>8.1f} ms"
         f"{tokens} {what} {line.request_id}\n"
     )
     return text.encode("utf-8", "replace")

@@ -109,8 +109,7 @@ class Gateway:
         running.push_async_callback(self._database.close)
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
-        day = utc_day(self._clock.wall())
-        self.limiter.restore_day(day, await self._usage.successes_on(day))
+        await self._restore_daily_counts()
         self._supervise("journal", self._journal.run)
         running.callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
@@ -118,6 +117,12 @@ class Gateway:
         for model in self.local_models.values():
             await model.start()
             running.push_async_callback(model.stop)
+
+    async def _restore_daily_counts(self) -> None:
+        """Go on counting where the last process stopped; only where a tier has a daily cap at all."""
+        if any(tier.limits.daily_requests is not None for tier in self.directory.offer.catalogue.tiers):
+            day = utc_day(self._clock.wall())
+            self.limiter.restore_day(day, await self._usage.successes_on(day))
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""
@@ -139,6 +144,8 @@ async def _end(task: asyncio.Task[None]) -> None:
 def _local_model_settings(provider: ProviderSettings) -> LocalModelSettings:
     return LocalModelSettings(
         model_path=provider.model_path,
+        # The demonstration model rambles to the end of its context; an operator's own model has its own cap.
+        default_output_tokens=None if provider.model_path else LocalModelSettings.default_output_tokens,
         context_window=provider.context_window,
         threads=provider.threads or None,
     )

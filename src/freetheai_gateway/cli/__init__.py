@@ -1,5 +1,27 @@
-"""The command `freetheai`."""
+"""The command `freetheai`: parses, calls the services and prints. No logic of its own.
+
+    commands    every command and group, put together
+    options     options that several commands share
+    session     settings and store of one command, opened and closed
+    output      tables, JSON objects, messages
+    failures    what goes wrong, as one sentence and an exit code
+    instants    dates, instants and durations as people write them
+
+Modules are imported by the commands that need them: `--help` and `serve` must start fast.
+"""
+
+import sys
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or configuration."""
+    try:
+        from freetheai_gateway.cli.commands import run
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(code)

@@ -1,1 +1,1 @@
-"""Counters behind the `Limiter` port."""
+"""Counters behind the ports `Limiter` and `RefusalCounter`."""

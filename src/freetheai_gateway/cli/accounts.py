@@ -1,0 +1,162 @@
+"""`freetheai accounts`: look at accounts, set their tier, suspend and restore them."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from freetheai_gateway.cli.options import ConfigOption, CursorOption, JsonOption, LimitOption
+from freetheai_gateway.cli.output import Column, print_fields, print_json, print_page, print_table, print_text
+from freetheai_gateway.cli.session import Session, in_session, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freetheai_gateway.domain.accounts import Account, ApiKey
+    from freetheai_gateway.settings import Settings
+
+COLUMNS = (
+    Column("id", "ACCOUNT"),
+    Column("name", "NAME"),
+    Column("tier", "TIER", is_number=True),
+    Column("tier_source", "SOURCE"),
+    Column("unlimited", "UNLIMITED"),
+    Column("state", "STATE"),
+    Column("discord_id", "DISCORD"),
+    Column("created_at", "CREATED"),
+)
+KEY_COLUMNS = (
+    Column("id", "KEY"),
+    Column("prefix", "PREFIX"),
+    Column("name", "NAME"),
+    Column("created_at", "CREATED"),
+    Column("revoked_at", "REVOKED"),
+)
+_PAGE = 1_000
+
+app = typer.Typer(no_args_is_help=True, help="Look at accounts, set their tier, suspend and restore them.")
+
+AccountArgument = Annotated[
+    str, typer.Argument(metavar="ACCOUNT", help="Id of the account: acc_…, as accounts list shows it.")
+]
+
+
+@app.command("list")
+def list_accounts(
+    *, limit: LimitOption = 100, cursor: CursorOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """List the accounts, oldest first."""
+    from freetheai_gateway.cli.rows import account_row
+    from freetheai_gateway.clock import SystemClock
+    from freetheai_gateway.services.ports import Page
+
+    settings = read_settings(config)
+    accounts, next_cursor = in_session(settings, lambda session: session.accounts.list_accounts(Page(limit, cursor)))
+    now_s = SystemClock.wall()
+    rows = [account_row(account, settings, now_s) for account in accounts]
+    empty = "There are no accounts. Make one: freetheai keys create --name NAME"
+    print_page(rows, COLUMNS, as_json=as_json, next_cursor=next_cursor, empty=empty)
+
+
+@app.command()
+def show(*, account: AccountArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show an account with its keys."""
+    from freetheai_gateway.cli.rows import account_row, key_row, pause_fields
+    from freetheai_gateway.clock import SystemClock
+
+    settings = read_settings(config)
+
+    async def work(session: Session) -> "tuple[Account, Sequence[ApiKey]]":
+        return await session.desk.account(account), await _keys_of(session, account)
+
+    found, keys = in_session(settings, work)
+    now_s = SystemClock.wall()
+    fields = account_row(found, settings, now_s) | pause_fields(found, now_s)
+    rows = [key_row(key) for key in keys]
+    if as_json:
+        print_json(fields | {"keys": rows})
+        return
+    print_fields(fields, as_json=False)
+    if rows:
+        print_text("")
+        print_table(rows, KEY_COLUMNS)
+
+
+@app.command()
+def tier(
+    *,
+    account: AccountArgument,
+    level: Annotated[int | None, typer.Argument(metavar="[LEVEL]", help="Level of the tier that it gets.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Go back to the tier of its roles, or the default.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Set the tier of an account, whatever its roles say; --clear ends that."""
+    from freetheai_gateway.cli.tiers import check_level
+
+    if (level is None) is not clear:
+        raise typer.BadParameter("name a level, or --clear, and not both.", param_hint="LEVEL")
+    settings = read_settings(config)
+    if level is not None:
+        check_level(level, settings, "LEVEL")
+    changed = in_session(settings, lambda session: session.desk.set_tier(account, level))
+    _print_account(changed, settings, as_json=as_json)
+
+
+@app.command()
+def suspend(
+    *,
+    account: AccountArgument,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why; kept with the account.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="WHEN", help="When it ends by itself: 2026-12-31T18:00:00Z, or 30m, 2h, 3d from now."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Refuse the requests of an account and all its keys, until it is restored or --until has come."""
+    settings = read_settings(config)
+    until_s = None if until is None else _instant(until)
+    changed = in_session(settings, lambda session: session.desk.suspend(account, reason=reason, until=until_s))
+    _print_account(changed, settings, as_json=as_json)
+
+
+@app.command()
+def restore(*, account: AccountArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Serve an account again; its keys work as before."""
+    settings = read_settings(config)
+    changed = in_session(settings, lambda session: session.desk.restore(account))
+    _print_account(changed, settings, as_json=as_json)
+
+
+async def _keys_of(session: Session, account_id: str) -> "Sequence[ApiKey]":
+    """Read all keys of an account, however many pages they fill."""
+    from freetheai_gateway.services.ports import Page
+
+    keys, cursor = await session.accounts.list_keys(Page(_PAGE), account_id=account_id)
+    every = list(keys)
+    while cursor is not None:
+        keys, cursor = await session.accounts.list_keys(Page(_PAGE, cursor), account_id=account_id)
+        every += keys
+    return every
+
+
+def _instant(text: str) -> float:
+    from freetheai_gateway.cli.instants import read_instant
+    from freetheai_gateway.clock import SystemClock
+
+    try:
+        return read_instant(text, SystemClock.wall())
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--until") from None
+
+
+def _print_account(account: "Account", settings: "Settings", *, as_json: bool) -> None:
+    from freetheai_gateway.cli.rows import account_row, pause_fields
+    from freetheai_gateway.clock import SystemClock
+
+    now_s = SystemClock.wall()
+    row = account_row(account, settings, now_s)
+    print_fields(row if as_json else row | pause_fields(account, now_s), as_json=as_json)

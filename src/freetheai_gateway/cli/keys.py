@@ -1,0 +1,129 @@
+"""`freetheai keys`: hand out, list, replace and revoke API keys."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from freetheai_gateway.cli.options import ConfigOption, CursorOption, JsonOption, LimitOption
+from freetheai_gateway.cli.output import Column, print_fields, print_json, print_page, print_text, say
+from freetheai_gateway.cli.session import Session, in_session, read_settings
+
+if TYPE_CHECKING:
+    from freetheai_gateway.services.accounts import IssuedKey
+    from freetheai_gateway.settings import Settings
+
+LONGEST_NAME = 80
+COLUMNS = (
+    Column("id", "KEY"),
+    Column("prefix", "PREFIX"),
+    Column("name", "NAME"),
+    Column("account_id", "ACCOUNT"),
+    Column("created_at", "CREATED"),
+    Column("revoked_at", "REVOKED"),
+)
+
+app = typer.Typer(no_args_is_help=True, help="Hand out, list, replace and revoke API keys.")
+
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key: key_…, as keys list shows it.")]
+
+
+def _name(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise typer.BadParameter(f"write 1 to {LONGEST_NAME} printable characters.")
+    return name
+
+
+@app.command()
+def create(
+    *,
+    name: Annotated[str, typer.Option("--name", help="What the key is for, or whose it is.", callback=_name)],
+    tier: Annotated[
+        int | None, typer.Option("--tier", metavar="LEVEL", help="Give the new account this tier, not the default one.")
+    ] = None,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="Make the new account one without limits.")] = False,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", metavar="ACCOUNT", help="Give this account one more key; make no new account."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Make an account with its first key, and print the key: it is shown only now."""
+    from freetheai_gateway.cli.tiers import check_level
+
+    if account is not None and (tier is not None or unlimited):
+        raise typer.BadParameter("--tier and --unlimited are for new accounts.", param_hint="--account")
+    settings = read_settings(config)
+    if tier is not None:
+        check_level(tier, settings, "--tier")
+
+    async def work(session: Session) -> "IssuedKey":
+        if account is not None:
+            return await session.desk.add_key(account, name)
+        return await session.desk.open_account(name, tier=tier, unlimited=unlimited)
+
+    _print_issued(in_session(settings, work), settings, as_json=as_json)
+
+
+@app.command("list")
+def list_keys(
+    *,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ACCOUNT", help="Show the keys of this account only.")
+    ] = None,
+    limit: LimitOption = 100,
+    cursor: CursorOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List the keys, oldest first, revoked ones too."""
+    from freetheai_gateway.cli.rows import key_row
+    from freetheai_gateway.services.ports import Page
+
+    keys, next_cursor = in_session(
+        read_settings(config),
+        lambda session: session.accounts.list_keys(Page(limit, cursor), account_id=account),
+    )
+    rows = [key_row(key) for key in keys]
+    empty = "There are no keys. Make one: freetheai keys create --name NAME"
+    print_page(rows, COLUMNS, as_json=as_json, next_cursor=next_cursor, empty=empty)
+
+
+@app.command()
+def rotate(*, key: KeyArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Replace a key by a new one of the same account, and print that; the old one ends within a second."""
+    settings = read_settings(config)
+    issued = in_session(settings, lambda session: session.desk.rotate_key(key))
+    _print_issued(issued, settings, as_json=as_json)
+
+
+@app.command()
+def revoke(*, key: KeyArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Revoke a key: it is refused within a second; its account stays."""
+    from freetheai_gateway.cli.rows import key_row
+
+    revoked = in_session(read_settings(config), lambda session: session.desk.revoke_key(key))
+    print_fields(key_row(revoked), as_json=as_json)
+
+
+def _print_issued(issued: "IssuedKey", settings: "Settings", *, as_json: bool) -> None:
+    from freetheai_gateway.cli.tiers import level_of
+
+    level, _ = level_of(issued.account, settings)
+    if as_json:
+        key = issued.key
+        print_json(
+            {
+                "id": key.id,
+                "account_id": key.account_id,
+                "name": key.name,
+                "prefix": key.prefix,
+                "key": issued.secret,
+                "tier": level,
+            }
+        )
+        return
+    limits = "without limits" if issued.account.unlimited else f"on tier {level}"
+    say(f"Key {issued.key.id} of account {issued.account.id}, {limits}. It is shown only now:")
+    print_text(issued.secret)

@@ -1,0 +1,184 @@
+"""The limiter of a single process: counts in memory, every decision in one piece.
+
+Nothing here awaits but a request that waits its turn, so each decision is atomic among the tasks of one loop. Counts
+end with the process; the day's are given back to it by `restore_day`, a minute's are not worth keeping.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TypeAlias
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.domain.counters import Counters, Grant, day_number
+from freetheai_gateway.domain.limits import UNLIMITED, Limits, Refusal, Rule, Standing
+
+WAITING_PER_ACCOUNT = 4
+"""How many requests of one account may wait for a slot; the next is refused at once."""
+
+_SWEPT_PER_ADMISSION = 2
+"""An admission adds at most one account and looks at two: after a round, idle ones don't outnumber the others."""
+
+_EPOCH = date(1970, 1, 1)
+
+_Turn: TypeAlias = "asyncio.Future[MemoryLease | Refusal]"
+
+
+class _Account:
+    """One account: its counts, and who waits for a slot of it, under the limits that were last heard of."""
+
+    __slots__ = ("counters", "id", "limits", "waiting")
+
+    def __init__(self, account_id: str, counters: Counters) -> None:
+        self.id = account_id
+        self.counters = counters
+        self.limits = UNLIMITED
+        self.waiting: list[_Turn] = []
+
+
+class MemoryLease:
+    """Implements `services.ports.Lease`."""
+
+    __slots__ = ("_is_open", "_limiter", "account", "grant")
+
+    def __init__(self, limiter: "MemoryLimiter", account: _Account, grant: Grant) -> None:
+        self._limiter = limiter
+        self._is_open = True
+        self.account = account
+        self.grant = grant
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        """Where the account stands; worked out when asked, so that every reset counts from now."""
+        return self._limiter.standing(self.account.id, self.grant.limits)
+
+    def settle(self, *, delivered: bool, tokens: int = 0) -> None:
+        """Free the slot, keep or give back the day's reservation, charge tokens; only the first call counts."""
+        if self._is_open:
+            self._is_open = False
+            self._limiter.settle(self, delivered=delivered, tokens=tokens)
+
+
+class MemoryLimiter:
+    """Implements `services.ports.Limiter` for one process; refuses exactly, and fails never.
+
+    A waiting request is decided anew when a slot frees, by all rules and under the account's newest limits. Callers
+    bound a wait by `wait_s` and never by `asyncio.wait_for`, which can lose a lease between two tasks.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._accounts: dict[str, _Account] = {}
+        self._round: deque[_Account] = deque()
+        """Every account once, in the order in which the sweep looks at them."""
+        self._running = 0
+
+    @property
+    def running(self) -> int:
+        """Requests that were admitted and not settled, of all accounts."""
+        return self._running
+
+    @property
+    def accounts(self) -> int:
+        """Accounts that are kept in memory: those with something counted, and at most as many idle ones."""
+        return len(self._accounts)
+
+    def standing(self, account_id: str, limits: Limits) -> Sequence[Standing]:
+        """Tell where an account stands now, one entry per limit that it has."""
+        account = self._accounts.get(account_id)
+        counters = account.counters if account else Counters()
+        return counters.standings(limits, self._clock.monotonic(), self._clock.wall())
+
+    def restore_day(self, day: str, successes: Mapping[str, int]) -> None:
+        """Take over the delivered answers of a UTC day, as `UsageStore.successes_on` counts them.
+
+        To be called before serving, and when a reload brings the first daily cap; a count is never lowered, other
+        days than today are ignored. Every account that is given costs memory until midnight.
+        """
+        number = (date.fromisoformat(day) - _EPOCH).days
+        if number != day_number(self._clock.wall()):
+            return
+        for account_id, delivered in successes.items():
+            account = self._accounts.get(account_id) or self._track(account_id)
+            account.counters.restore_day(number, delivered)
+
+    async def admit(self, account_id: str, limits: Limits, *, wait_s: float = 0.0) -> MemoryLease | Refusal:
+        """Admit or refuse one request; a refusal consumes nothing (see `services.ports.Limiter`)."""
+        self._sweep()
+        account = self._accounts.get(account_id) or self._track(account_id)
+        if account.waiting:
+            # Raised limits let those in first who have waited; after this a free slot means that nobody waits.
+            account.limits = limits
+            self._serve(account)
+        outcome = self._decide(account, limits)
+        if wait_s > 0 and isinstance(outcome, Refusal) and outcome.rule is Rule.CONCURRENCY:
+            return await self._wait(account, limits, wait_s, outcome)
+        return outcome
+
+    def settle(self, lease: MemoryLease, *, delivered: bool, tokens: int) -> None:
+        """End a request; its lease calls this once."""
+        self._running -= 1
+        lease.account.counters.settle(lease.grant, self._clock.monotonic(), delivered=delivered, tokens=tokens)
+        if lease.account.waiting:
+            self._serve(lease.account)
+
+    def _track(self, account_id: str) -> _Account:
+        account = self._accounts[account_id] = _Account(account_id, Counters())
+        self._round.append(account)
+        return account
+
+    def _decide(self, account: _Account, limits: Limits) -> MemoryLease | Refusal:
+        outcome = account.counters.admit(limits, self._clock.monotonic(), self._clock.wall())
+        if isinstance(outcome, Refusal):
+            return outcome
+        self._running += 1
+        return MemoryLease(self, account, outcome)
+
+    async def _wait(self, account: _Account, limits: Limits, wait_s: float, refusal: Refusal) -> MemoryLease | Refusal:
+        # Those who were cancelled in this turn of the loop are still listed until their task runs.
+        if sum(not turn.done() for turn in account.waiting) >= WAITING_PER_ACCOUNT:
+            return refusal
+        loop = asyncio.get_running_loop()
+        turn: _Turn = loop.create_future()
+        account.limits = limits
+        account.waiting.append(turn)
+        deadline = loop.call_later(wait_s, self._expire, account, turn)
+        try:
+            return await turn
+        except BaseException:  # cancelled, or closed with the loop
+            self._abandon(account, turn)
+            raise
+        finally:
+            deadline.cancel()
+
+    def _serve(self, account: _Account) -> None:
+        """Decide anew about those who wait, in their order, as long as a slot is free."""
+        while account.waiting and account.counters.has_slot(account.limits):
+            turn = account.waiting.pop(0)
+            if not turn.done():
+                turn.set_result(self._decide(account, account.limits))
+
+    def _expire(self, account: _Account, turn: _Turn) -> None:
+        if not turn.done():
+            account.waiting.remove(turn)
+            turn.set_result(self._decide(account, account.limits))
+
+    def _abandon(self, account: _Account, turn: _Turn) -> None:
+        """Leave nothing of a wait that was cancelled, also when the slot was granted in the same turn of the loop."""
+        if turn in account.waiting:
+            account.waiting.remove(turn)
+        elif not turn.cancelled() and isinstance(lease := turn.result(), MemoryLease):
+            self._running -= 1
+            account.counters.withdraw(lease.grant)
+            self._serve(account)
+
+    def _sweep(self) -> None:
+        """Look at the next accounts of the round and drop the idle ones."""
+        now_s, wall_s = self._clock.monotonic(), self._clock.wall()
+        for _ in range(min(_SWEPT_PER_ADMISSION, len(self._round))):
+            account = self._round.popleft()
+            if not account.waiting and account.counters.is_idle(now_s, wall_s):
+                del self._accounts[account.id]
+            else:
+                self._round.append(account)

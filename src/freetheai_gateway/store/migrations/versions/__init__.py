@@ -1,0 +1,1 @@
+"""One module per revision, named `NNNN_what.py`; the numbers stand in `store.revisions` too."""

@@ -1,0 +1,129 @@
+"""The tables, as the newest migration leaves them (a test compares the two).
+
+Instants are wall-clock seconds in double precision, as in the domain: they come back exactly as they went in, which
+integer microseconds would not promise for every float. Money is whole micro-dollars. A UTC day is text such as
+`2026-11-23`.
+
+`usage_records` has one index beside its key, on `started_at` for retention: at ten million rows every index costs
+each insert, and nothing else reads raw rows in bulk, because reports read `usage_days`. That table is clustered by day
+(`WITHOUT ROWID` on SQLite), so that "since" is a range and not a scan. `usage_totals` survives retention.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ACCOUNTS = Table(
+    "accounts",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("unlimited", Boolean, nullable=False),
+    Column("discord_id", Text, unique=True),
+    Column("tier_override", Integer),
+    Column("role_tier", Integer),
+    Column("pause_reason", Text),
+    Column("paused_until", Double),
+    Index(None, "created_at", "id"),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("account_id", Text, ForeignKey("accounts.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Index(None, "created_at", "id"),
+    Index(None, "account_id", "created_at", "id"),
+)
+
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("counter", BigInteger, nullable=False),
+)
+"""One row, counted up in the transaction of every change to accounts and keys."""
+
+USAGE_RECORDS = Table(
+    "usage_records",
+    METADATA,
+    Column("request_id", Text, primary_key=True),
+    Column("started_at", Double, nullable=False, index=True),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("upstream_model", Text, nullable=False),
+    Column("success", Boolean, nullable=False),
+    Column("streamed", Boolean, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_token_ms", BigInteger),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("images", BigInteger, nullable=False),
+    Column("cost_micro_usd", BigInteger, nullable=False),
+)
+
+USAGE_DAYS = Table(
+    "usage_days",
+    METADATA,
+    Column("day", Text, primary_key=True),
+    Column("account_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("successes", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("images", BigInteger, nullable=False),
+    Column("cost_micro_usd", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+USAGE_TOTALS = Table(
+    "usage_totals",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("successful_requests", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+)
+"""One row: the sums over all time."""
+
+ONLY_ROW = 1
+"""The id of the single row in `changes` and `usage_totals`; the migration inserts it."""

@@ -1,0 +1,223 @@
+"""Usage records and their roll-ups in the database: the port `UsageStore`, and what keeps the tables small.
+
+Roll-ups change only in the transaction that inserts the rows they count, and only by rows that were new, so that a
+replayed journal counts nothing twice. What a journal holds is here at most `JournalSettings.drain_s` later.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Delete, Row, bindparam, delete, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from freetheai_gateway.clock import utc_day
+from freetheai_gateway.domain.usage import UsageRecord
+from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
+from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.schema import USAGE_DAYS, USAGE_RECORDS, USAGE_TOTALS
+from freetheai_gateway.store.upserts import ManyRows, insert_or_add, insert_or_ignore
+
+_DAY_S = 86_400
+_PRUNE_ROWS = 1_000
+_GROUPS = {"provider": "provider", "account": "account_id", "model": "model", "day": "day"}
+_SUMS = tuple(column.name for column in USAGE_DAYS.columns if not column.primary_key)
+_FIND_KNOWN = select(USAGE_RECORDS.c.request_id).where(
+    USAGE_RECORDS.c.request_id.in_(bindparam("request_ids", expanding=True))
+)
+
+
+@dataclass(slots=True)
+class _Day:
+    """A roll-up row in the making; attributes named like the columns of `usage_days`."""
+
+    day: str
+    account_id: str
+    model: str
+    provider: str
+    requests: int = 0
+    successes: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    images: int = 0
+    cost_micro_usd: int = 0
+
+    def add(self, record: UsageRecord) -> None:
+        """Count one request in."""
+        self.requests += 1
+        self.successes += record.success
+        self.input_tokens += record.input_tokens
+        self.output_tokens += record.output_tokens
+        self.cached_tokens += record.cached_tokens
+        self.reasoning_tokens += record.reasoning_tokens
+        self.images += record.images
+        self.cost_micro_usd += record.cost_micro_usd
+
+
+class SqlUsage:
+    """Usage over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert_records: ManyRows | None = None
+        self._add_days: ManyRows | None = None
+
+    async def insert(self, records: Sequence[UsageRecord]) -> int:
+        """Insert what is not there yet, by `request_id`; returns how many were new. One transaction.
+
+        Raises `RecordsRefused` where a value can't be stored; then nothing of the batch is.
+        """
+        unique = {record.request_id: record for record in records}
+        if not unique:
+            return 0
+        async with self._database.write("inserting usage records") as connection:
+            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": list(unique)})).scalars():
+                del unique[known]
+            if unique:
+                await self._insert_new(connection, list(unique.values()))
+        return len(unique)
+
+    async def _insert_new(self, connection: AsyncConnection, new: Sequence[UsageRecord]) -> None:
+        dialect = self._database.dialect_name
+        if self._insert_records is None or self._add_days is None:
+            self._insert_records = ManyRows(insert_or_ignore(USAGE_RECORDS, dialect), connection)
+            self._add_days = ManyRows(insert_or_add(USAGE_DAYS, dialect), connection)
+        days = _roll_up(new)
+        await self._insert_records.run(connection, new)
+        await self._add_days.run(connection, days)
+        totals = USAGE_TOTALS.c
+        await connection.execute(
+            update(USAGE_TOTALS).values(
+                successful_requests=totals.successful_requests + sum(day.successes for day in days),
+                input_tokens=totals.input_tokens + sum(day.input_tokens for day in days),
+                output_tokens=totals.output_tokens + sum(day.output_tokens for day in days),
+            )
+        )
+
+    async def find(self, request_id: str) -> UsageRecord | None:
+        """Read one record; one that is still in a journal is not found."""
+        statement = select(USAGE_RECORDS).where(USAGE_RECORDS.c.request_id == request_id)
+        async with self._database.read("finding a usage record") as connection:
+            row = (await connection.execute(statement)).mappings().first()
+        return None if row is None else UsageRecord(**{name: row[name] for name in UsageRecord.__struct_fields__})
+
+    async def report(self, by: str, since: str | None = None) -> Sequence[UsageRow]:
+        """Sum the roll-ups by `provider`, `account`, `model` or `day`, from the UTC day `since` on.
+
+        Days come in their order, everything else with the most requests first. Raises `ValueError` for another `by`.
+        """
+        if by not in _GROUPS:
+            raise ValueError(f"usage is reported by {', '.join(_GROUPS)}, not by {by}")
+        group = USAGE_DAYS.c[_GROUPS[by]]
+        sums = [func.sum(USAGE_DAYS.c[name]).label(name) for name in _SUMS]
+        statement = select(group.label("name"), *sums).group_by(group)
+        statement = statement.order_by(group) if by == "day" else statement.order_by(sums[0].desc(), group)
+        if since is not None:
+            statement = statement.where(USAGE_DAYS.c.day >= since)
+        async with self._database.read("reporting usage") as connection:
+            rows = (await connection.execute(statement)).all()
+        return [_usage_row(by, row) for row in rows]
+
+    async def successes_on(self, day: str) -> Mapping[str, int]:
+        """Count the delivered answers per account on a UTC day; accounts without one are absent."""
+        successes = func.sum(USAGE_DAYS.c.successes)
+        statement = (
+            select(USAGE_DAYS.c.account_id, successes.label("successes"))
+            .where(USAGE_DAYS.c.day == day)
+            .group_by(USAGE_DAYS.c.account_id)
+            .having(successes > 0)
+        )
+        async with self._database.read("counting a day's answers") as connection:
+            return {row.account_id: int(row.successes) for row in await connection.execute(statement)}
+
+    async def totals(self) -> UsageTotals:
+        """Read the sums over all time: one row, untouched by retention."""
+        async with self._database.read("reading totals") as connection:
+            row = (await connection.execute(select(USAGE_TOTALS))).one()
+        return UsageTotals(row.successful_requests, row.input_tokens, row.output_tokens)
+
+    async def leaderboard(self, since_day: str | None, limit: int) -> Sequence[ModelRequests]:
+        """Rank the models that answered at least once since the UTC day, the most called first.
+
+        A name that never answered is left out: it may be anything that a client wrote.
+        """
+        requests = func.sum(USAGE_DAYS.c.requests)
+        statement = (
+            select(USAGE_DAYS.c.model, requests.label("requests"))
+            .group_by(USAGE_DAYS.c.model)
+            .having(func.sum(USAGE_DAYS.c.successes) > 0)
+            .order_by(requests.desc(), USAGE_DAYS.c.model)
+            .limit(limit)
+        )
+        if since_day is not None:
+            statement = statement.where(USAGE_DAYS.c.day >= since_day)
+        async with self._database.read("ranking models") as connection:
+            return [ModelRequests(row.model, int(row.requests)) for row in await connection.execute(statement)]
+
+    async def prune(self, now: float, *, raw_days: int, rollup_days: int) -> int:
+        """Delete records and roll-ups older than so many days; returns how many rows went.
+
+        Deletes 1,000 rows per transaction, so that records which arrive meanwhile are not held up.
+        """
+        records, days = USAGE_RECORDS.c, USAGE_DAYS.c
+        deleted = await self._delete_in_steps(
+            "deleting old usage records",
+            delete(USAGE_RECORDS).where(
+                records.request_id.in_(
+                    select(records.request_id)
+                    .where(records.started_at < now - raw_days * _DAY_S)
+                    .order_by(records.started_at)
+                    .limit(_PRUNE_ROWS)
+                )
+            ),
+        )
+        key = (days.day, days.account_id, days.model, days.provider)
+        old = select(*key).where(days.day < utc_day(now - rollup_days * _DAY_S)).limit(_PRUNE_ROWS)
+        return deleted + await self._delete_in_steps(
+            "deleting old roll-ups", delete(USAGE_DAYS).where(tuple_(*key).in_(old))
+        )
+
+    async def _delete_in_steps(self, operation: str, statement: Delete) -> int:
+        deleted = 0
+        while True:
+            async with self._database.write(operation) as connection:
+                step = (await connection.execute(statement)).rowcount
+            deleted += step
+            if step < _PRUNE_ROWS:
+                return deleted
+
+
+def _roll_up(records: Sequence[UsageRecord]) -> list[_Day]:
+    """Sum records by day, account, model and provider."""
+    names: dict[int, str] = {}
+    days: dict[tuple[str, str, str, str], _Day] = {}
+    for record in records:
+        number = int(record.started_at // _DAY_S)
+        name = names.get(number)
+        if name is None:
+            name = names[number] = utc_day(number * _DAY_S)
+        key = (name, record.account_id, record.model, record.provider)
+        day = days.get(key)
+        if day is None:
+            day = days[key] = _Day(*key)
+        day.add(record)
+    return list(days.values())
+
+
+def _usage_row(by: str, row: Row[tuple[object, ...]]) -> UsageRow:
+    # Some databases give the sum of 64-bit integers as a decimal number.
+    return UsageRow(
+        day=row.name if by == "day" else "",
+        account_id=row.name if by == "account" else "",
+        model=row.name if by == "model" else "",
+        provider=row.name if by == "provider" else "",
+        requests=int(row.requests),
+        successes=int(row.successes),
+        input_tokens=int(row.input_tokens),
+        output_tokens=int(row.output_tokens),
+        cached_tokens=int(row.cached_tokens),
+        reasoning_tokens=int(row.reasoning_tokens),
+        images=int(row.images),
+        cost_micro_usd=int(row.cost_micro_usd),
+    )

@@ -1,0 +1,58 @@
+"""The embedded model as a provider: what it speaks, and the address that changes with every restart of the child."""
+
+from freetheai_gateway.dialects.protocol import DialectName
+from freetheai_gateway.domain.pools import Timeouts
+from freetheai_gateway.services.ports import Origin, Readiness, UpstreamRequest
+from freetheai_gateway.upstream.llamacpp.state import Phase
+from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
+
+_PATHS = {DialectName.OPENAI_CHAT: "/v1/chat/completions", DialectName.ANTHROPIC_MESSAGES: "/v1/messages"}
+_HEADERS = ((b"content-type", b"application/json"),)
+_NOWHERE = Origin("http", "127.0.0.1", 0)
+"""Where nothing listens: a child that died between the choice and the call is a refused connection."""
+
+
+class LocalProvider:
+    """Implements `Provider` for the child process of a `LocalModel`."""
+
+    def __init__(
+        self,
+        name: str,
+        model: LocalModel,
+        *,
+        timeouts: Timeouts,
+        max_concurrency: int,
+        shared_with_members: bool,
+    ) -> None:
+        self._model = model
+        self._timeouts = timeouts
+        self.name = name
+        self.max_concurrency = max_concurrency
+        self.shared_with_members = shared_with_members
+
+    def speaks(self, dialect: str) -> bool:
+        """Whether llama.cpp's server has this dialect on its own."""
+        return dialect in _PATHS
+
+    def readiness(self) -> Readiness:
+        """Say whether the child answers now; one that failed is being started again."""
+        match self._model.state.phase:
+            case Phase.READY:
+                return Readiness.READY
+            case Phase.MISSING | Phase.STOPPED:
+                return Readiness.NOT_CONFIGURED
+            case Phase.LOADING | Phase.FAILED:
+                return Readiness.LOADING
+
+    def call(self, dialect: str, body: bytes, *, streamed: bool) -> UpstreamRequest:
+        """Address a rendered body to the child that runs now."""
+        endpoint = self._model.endpoint
+        return UpstreamRequest(
+            method="POST",
+            origin=endpoint.origin if endpoint is not None else _NOWHERE,
+            target=_PATHS[DialectName(dialect)],
+            headers=_HEADERS if endpoint is None else (*_HEADERS, *endpoint.headers),
+            body=body,
+            streamed=streamed,
+            timeouts=self._timeouts,
+        )

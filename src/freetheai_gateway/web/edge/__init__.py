@@ -1,0 +1,1 @@
+"""The HTTP edge: uvicorn with limits, deadlines, disconnect callbacks and an orderly end."""

@@ -1,0 +1,206 @@
+"""One request and its response: the ASGI side of a connection."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from freetheai_gateway.errors import RequestTimeout
+from freetheai_gateway.web.edge.connection import SCOPE_EXTENSION, EdgeConnection
+from freetheai_gateway.web.edge.response_head import CHUNKED, CLOSE, END, ResponseMisuse, render_head
+
+Message = MutableMapping[str, Any]
+App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+class Channel(Protocol):
+    """What an exchange needs of the connection that it is on."""
+
+    transport: asyncio.Transport
+    flow: FlowControl
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every response: its date."""
+        ...
+
+    def resume_reading(self) -> None:
+        """The exchange has room for more of its body."""
+        ...
+
+    def expect(self) -> None:
+        """The exchange has begun or ceased to wait for its body."""
+        ...
+
+    def exchange_over(self, exchange: "Exchange") -> None:
+        """The response is complete."""
+        ...
+
+    def exchange_failed(self, exchange: "Exchange", raised: BaseException) -> None:
+        """The app ended without completing its response."""
+        ...
+
+
+class Exchange:
+    """Runs the app for one request. `receive` and `send` are ASGI's, with the edge's additions:
+
+    - `receive` raises `RequestTimeout` once the body has made no progress while it was waited for. An app that
+      lets it through has it rendered by the edge.
+    - `send` says `connection: close` when the response begins before the request is complete.
+    - `send` to a client that has left does nothing.
+    """
+
+    def __init__(self, channel: Channel, scope: Message, *, keep_alive: bool, expects_continue: bool) -> None:
+        self.scope = scope
+        self.connection = EdgeConnection()
+        scope["extensions"] = {SCOPE_EXTENSION: self.connection}
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.more_body = True
+        self.buffered_bytes = 0
+        self.waits_for_body = False
+        self.response_started = False
+        self.response_complete = False
+        self._channel = channel
+        self._expects_continue = expects_continue
+        self._body: list[bytes] = []
+        self._has_news = False
+        self._news: asyncio.Event | None = None
+        self._body_is_late = False
+        self._chunked = False
+        self._bytes_left: int | None = 0
+        """Of the response's declared length; `None` where the end of the connection is the end of the body."""
+
+    # --- from the connection ---
+
+    def feed(self, body: bytes) -> None:
+        """Take body bytes."""
+        self._body.append(body)
+        self.buffered_bytes += len(body)
+        self._wake()
+
+    def finish(self) -> None:
+        """Take the end of the request."""
+        self.more_body = False
+        self._wake()
+
+    def give_up_body(self) -> None:
+        """Let `receive` raise: the body has not moved for too long."""
+        self._body_is_late = True
+        self._wake()
+
+    def drop(self) -> None:
+        """Let whatever the app still sends go nowhere."""
+        self.disconnected = True
+        self._wake()
+
+    def disconnect(self) -> None:
+        """The client has left: drop, and tell the app."""
+        self.drop()
+        self.connection.lose()
+
+    async def run(self, app: App) -> None:
+        """Call the app; no exception leaves."""
+        if self.disconnected:  # refused by the parser right after its head
+            return
+        try:
+            await app(self.scope, self.receive, self.send)
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the channel logs and answers it
+            self._channel.exchange_failed(self, raised)
+        else:
+            if not (self.response_complete or self.disconnected):
+                self._channel.exchange_failed(self, ResponseMisuse("the response was not completed"))
+
+    def _wake(self) -> None:
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
+
+    # --- from the app ---
+
+    async def receive(self) -> Message:
+        """Wait for body bytes, the end of the body or the end of the exchange. Raises `RequestTimeout`."""
+        if self._expects_continue:
+            self._expects_continue = False
+            if self.more_body and not self._body and not self.disconnected:
+                self._channel.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not (self._has_news or self.disconnected or self.response_complete):
+            await self._wait()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        if self._body_is_late:
+            raise RequestTimeout("The body of the request stopped arriving; send it again.")
+        body = b"".join(self._body)
+        self._body.clear()
+        self.buffered_bytes = 0
+        self._has_news = False
+        self._channel.resume_reading()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def _wait(self) -> None:
+        if self._news is None:
+            self._news = asyncio.Event()
+        self._news.clear()
+        self.waits_for_body = self.more_body
+        self._channel.expect()
+        try:
+            await self._news.wait()
+        finally:
+            self.waits_for_body = False
+            self._channel.expect()
+
+    async def send(self, message: Message) -> None:
+        """Send the head or a part of the body; waits while the client reads too slowly."""
+        flow = self._channel.flow
+        if flow.write_paused and not self.disconnected:
+            await flow.drain()
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.body" and self.response_started and not self.response_complete:
+            self._send_body(message.get("body", b""), more_body=message.get("more_body", False))
+        elif kind == "http.response.start" and not self.response_started:
+            self._send_head(message["status"], message.get("headers", ()))
+        else:
+            raise ResponseMisuse(f"{kind} is out of turn")
+
+    def _send_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        head, framing = render_head(status, [*self._channel.default_headers, *headers])
+        if self.more_body or b"close" in framing.get(b"connection", b"").lower():
+            self.keep_alive = False
+        length = framing.get(b"content-length")
+        if self.scope["method"] == "HEAD" or status in {204, 304}:
+            self._bytes_left = 0
+        elif length is not None:
+            self._bytes_left = int(length)
+        else:
+            self._bytes_left = None
+            self._chunked = self.scope["http_version"] == "1.1"  # HTTP/1.0 knows no chunks (RFC 9112 section 6.1)
+            if self._chunked and b"transfer-encoding" not in framing:
+                head += CHUNKED
+        if not self.keep_alive and b"connection" not in framing:
+            head += CLOSE
+        self.response_started = True
+        self._channel.transport.write(head + END)
+
+    def _send_body(self, body: bytes, *, more_body: bool) -> None:
+        write = self._channel.transport.write
+        if self._chunked:
+            if body:
+                write(b"%x\r\n%b\r\n" % (len(body), body) if more_body else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+            elif not more_body:
+                write(b"0\r\n\r\n")
+        elif body and self.scope["method"] != "HEAD":
+            if self._bytes_left is not None:
+                self._bytes_left -= len(body)
+                if self._bytes_left < 0:
+                    raise ResponseMisuse("the body is longer than its content-length")
+            write(body)
+        if more_body:
+            return
+        if self._bytes_left:
+            raise ResponseMisuse("the body is shorter than its content-length")
+        self.response_complete = True
+        self._wake()
+        self._channel.exchange_over(self)

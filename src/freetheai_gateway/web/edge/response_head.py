@@ -1,0 +1,54 @@
+"""Response heads as bytes (RFC 9112 sections 4 and 5). No I/O.
+
+The checks are uvicorn's: a name with a separator or a value with a control character is refused, so that no value
+can begin a new header. Names are checked once and remembered; the values of a head are checked together.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HEADER_RE as _BAD_NAME
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+CLOSE: Final = b"\r\nconnection: close"
+CHUNKED: Final = b"\r\ntransfer-encoding: chunked"
+END: Final = b"\r\n\r\n"
+
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
+_MAX_KNOWN: Final = 1_000
+_known: dict[bytes, bytes] = {}
+"""How a line with this name begins; never holds the framing headers, which are looked at each time."""
+
+
+class ResponseMisuse(RuntimeError):
+    """The app sent something that is no HTTP response."""
+
+
+def render_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, dict[bytes, bytes]]:
+    """Render all but the closing `END`, and give back the headers that decide on framing, names in lower case.
+
+    Raises `ResponseMisuse` for names and values that are not allowed.
+    """
+    framing: dict[bytes, bytes] = {}
+    parts = [STATUS_LINE[status][:-2]]
+    known = _known
+    for name, value in headers:
+        parts += (known.get(name) or _begin_line(name, value, framing), value)
+    head = b"".join(parts)
+    line_ends = len(parts) - 1  # CR and LF of every line but the first: half of the parts are lines, two bytes each
+    if len(head.translate(None, _CONTROLS)) != len(head) - line_ends:
+        raise ResponseMisuse("a header's value holds a control character")
+    return head, framing
+
+
+def _begin_line(name: bytes, value: bytes, framing: dict[bytes, bytes]) -> bytes:
+    if not name or _BAD_NAME.search(name):
+        raise ResponseMisuse("a header's name is not a token")
+    lower = name.lower()
+    line = b"\r\n" + lower + b": "
+    if lower in _FRAMING:
+        framing[lower] = value
+    elif len(_known) < _MAX_KNOWN:
+        _known[name] = line
+    return line

@@ -1,0 +1,11 @@
+"""The loop that production uses."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import uvloop
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every test on it."""
+    return {"uvloop": uvloop.new_event_loop}

@@ -1,0 +1,84 @@
+"""What upstreams say in HTTP errors, in every shape that is seen."""
+
+import pytest
+
+from freetheai_gateway.dialects.complaint import Blame, parse_complaint
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "blame", "message"),
+    [
+        (400, b'{"error":{"message":"bad temperature","code":"invalid_value"}}', Blame.REQUEST, "bad temperature"),
+        (422, b'{"detail":"bad"}', Blame.REQUEST, "bad"),
+        (422, b'{"detail":[{"loc":["x"]}]}', Blame.REQUEST, ""),
+        (400, b'{"error":"just text"}', Blame.REQUEST, "just text"),
+        (400, b'{"message":"m"}', Blame.REQUEST, "m"),
+        (400, b'[{"error":{"message":"array","code":400}}]', Blame.REQUEST, "array"),
+        (400, b"<html>nope</html>", Blame.REQUEST, ""),
+        (400, b"", Blame.REQUEST, ""),
+        (400, b'{"error":{"message":"x","code":"context_length_exceeded"}}', Blame.CONTEXT_LENGTH, "x"),
+        (
+            400,
+            b'{"error":{"message":"This model\'s maximum context length is 10 tokens"}}',
+            Blame.CONTEXT_LENGTH,
+            "This model's maximum context length is 10 tokens",
+        ),
+        (400, b'{"error":{"message":"prompt is too long: 5 > 4"}}', Blame.CONTEXT_LENGTH, "prompt is too long: 5 > 4"),
+        (400, b'{"error":{"message":"string too long"}}', Blame.REQUEST, "string too long"),
+        (400, b'{"error":{"message":"x","code":"content_filter"}}', Blame.CONTENT_POLICY, "x"),
+        (413, b"", Blame.TOO_LARGE, ""),
+        (401, b'{"error":{"message":"Incorrect API key provided: sk-abcdef123456"}}', Blame.PROVIDER, None),
+        (402, b"", Blame.PROVIDER, None),
+        (403, b"", Blame.PROVIDER, None),
+        (404, b"", Blame.PROVIDER, None),
+        (500, b"", Blame.PROVIDER, None),
+        (302, b"", Blame.PROVIDER, None),
+        (429, b"", Blame.BUSY, None),
+        (503, b"", Blame.BUSY, None),
+        (529, b"", Blame.BUSY, None),
+        (504, b"", Blame.TIMEOUT, None),
+    ],
+)
+def test_complaint_is_read_from_every_shape(status: int, body: bytes, blame: Blame, message: str | None) -> None:
+    """The status and the code decide who is to blame; the client's own faults keep the sentence."""
+    complaint = parse_complaint(status, body)
+    assert complaint.blame is blame
+    if message is not None:
+        assert complaint.message == message
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "sk-proj-abcdef0123456789",
+        "https://api.upstream.example/v1?key=1",
+        "10.20.30.40:8080",
+        "org-AbCdEf123456",
+        "AIza-SyA1234567890",
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9abcdef",
+    ],
+)
+def test_complaint_never_holds_addresses_or_secrets(leak: str) -> None:
+    """What looks like one is taken out of the sentence."""
+    complaint = parse_complaint(400, b'{"error":{"message":"Bad key %s here"}}' % leak.encode())
+    assert leak not in complaint.message
+    assert complaint.message.startswith("Bad key [")
+    assert complaint.message.endswith("] here")
+
+
+def test_complaint_is_one_short_printable_line() -> None:
+    """Control characters and novels do not reach the client."""
+    complaint = parse_complaint(400, b'{"error":{"message":"a\\nb\\u0000' + b"word " * 500 + b'"}}')
+    assert complaint.message.startswith("a b")
+    assert len(complaint.message) <= 500
+
+
+def test_complaint_code_is_a_plain_word_or_nothing() -> None:
+    """Numbers and sentences are no codes."""
+    codes = {
+        b'"code":"unsupported_parameter"': "unsupported_parameter",
+        b'"code":400,"type":"invalid_request_error"': "invalid_request_error",
+        b'"code":"Not A Word"': None,
+    }
+    for fields, code in codes.items():
+        assert parse_complaint(400, b'{"error":{"message":"x",%s}}' % fields).code == code

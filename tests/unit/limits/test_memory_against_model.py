@@ -1,0 +1,209 @@
+"""The memory limiter against a model that keeps lists of instants and recounts them for every question."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from freetheai_gateway.domain.limits import Limits, Refusal, Rule
+from freetheai_gateway.limits.memory import MemoryLease, MemoryLimiter
+from freetheai_gateway.testing.clock import FakeClock
+
+STEP_S = 0.25
+"""All times are multiples of this; the model finds the end of a wait by trying them."""
+
+CHOICES = [
+    Limits(requests_per_minute=3, concurrency=1),
+    Limits(requests_per_minute=6, concurrency=2, daily_requests=8),
+    Limits(tokens_per_minute=50, concurrency=1, daily_requests=12),
+    Limits(requests_per_minute=8, tokens_per_minute=30, concurrency=3, daily_requests=20),
+    Limits(concurrency=2),
+    Limits(),
+]
+
+
+@dataclass
+class Held:
+    """One admitted request of the model."""
+
+    limits: Limits
+    day: int
+
+
+@dataclass
+class Model:
+    """What happened, as it happened; knows no window, no sum and no reservation."""
+
+    requests: list[float] = field(default_factory=list)
+    charges: list[tuple[float, int]] = field(default_factory=list)
+    running: list[Held] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+
+    def used(self, rule: Rule, now_s: float, day: int) -> int:
+        """Recount one rule."""
+        match rule:
+            case Rule.REQUESTS_PER_MINUTE:
+                return sum(at_s + 60.0 > now_s for at_s in self.requests)
+            case Rule.TOKENS_PER_MINUTE:
+                # Charged at the end of the half second, a 120th of the minute.
+                return sum(tokens for at_s, tokens in self.charges if (at_s // 0.5 + 1) * 0.5 + 60.0 > now_s)
+            case Rule.CONCURRENCY:
+                return len(self.running)
+            case Rule.DAILY_REQUESTS:
+                reserved = sum(held.limits.daily_requests is not None and held.day == day for held in self.running)
+                return self.answers.count(day) + reserved
+
+    def decide(self, limits: Limits, now_s: float, wall_s: float) -> Held | Refusal:
+        """Try every rule; the longest wait speaks, concurrency only when alone."""
+        day = int(wall_s // 86_400)
+        refusals = []
+        for rule_ in (Rule.DAILY_REQUESTS, Rule.REQUESTS_PER_MINUTE, Rule.TOKENS_PER_MINUTE):
+            limit = getattr(limits, rule_.value)
+            if limit is not None and (used := self.used(rule_, now_s, day)) >= limit:
+                wait_s = 86_400.0 - wall_s % 86_400.0
+                if rule_ is not Rule.DAILY_REQUESTS:
+                    wait_s = STEP_S
+                    while self.used(rule_, now_s + wait_s, day) >= limit:
+                        wait_s += STEP_S
+                refusals.append(Refusal(rule_, limit, used, wait_s))
+        if refusals:
+            return max(refusals, key=lambda refusal: refusal.retry_after_s)
+        if limits.concurrency is not None and len(self.running) >= limits.concurrency:
+            return Refusal(Rule.CONCURRENCY, limits.concurrency, len(self.running), 1.0)
+        held = Held(limits, day)
+        self.running.append(held)
+        if limits.requests_per_minute is not None:
+            self.requests.append(now_s)
+        return held
+
+    def settle(self, held: Held, now_s: float, *, delivered: bool, tokens: int) -> None:
+        """Note what a request left behind."""
+        self.running = [other for other in self.running if other is not held]
+        if delivered and held.limits.daily_requests is not None:
+            self.answers.append(held.day)
+        if held.limits.tokens_per_minute is not None:
+            self.charges.append((now_s, tokens))
+
+
+@dataclass
+class Waiter:
+    """A request that waits in the limiter, and what the model says of it once it is decided."""
+
+    task: asyncio.Task[MemoryLease | Refusal]
+    expected: Held | Refusal | None = None
+
+
+class LimiterMachine(RuleBasedStateMachine):
+    """One account, any order of calls, limits that change between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.clock = FakeClock(wall=1_795_392_000.0 + 86_000.0)
+        self.limiter = MemoryLimiter(self.clock)
+        self.model = Model()
+        self.limits = CHOICES[0]
+        self.leases: list[tuple[MemoryLease, Held]] = []
+        self.waiters: list[Waiter] = []
+
+    def teardown(self) -> None:
+        """Let everyone leave: nothing may remain."""
+        for waiter in self.waiters:
+            waiter.task.cancel()
+        self.run_loop()
+        for lease, _ in self.leases:
+            lease.settle(delivered=False)
+        assert self.limiter.running == 0
+        self.loop.close()
+
+    def run_loop(self) -> None:
+        """Give every task that can run the time to do so."""
+        for _ in range(4):
+            self.loop.run_until_complete(asyncio.sleep(0))
+
+    def decide(self) -> Held | Refusal:
+        """Ask the model under the newest limits."""
+        return self.model.decide(self.limits, self.clock.monotonic(), self.clock.wall())
+
+    def serve(self) -> None:
+        """Let the model's first waiters in while a slot is free, then compare with what the tasks were told."""
+        slots = self.limits.concurrency
+        while self.waiters and (slots is None or len(self.model.running) < slots):
+            waiter = self.waiters.pop(0)
+            waiter.expected = self.decide()
+            self.run_loop()
+            self.compare(waiter.task.result(), waiter.expected)
+        self.run_loop()
+        assert not any(waiter.task.done() for waiter in self.waiters)
+
+    def compare(self, outcome: MemoryLease | Refusal, expected: Held | Refusal) -> None:
+        """Check that the limiter and the model say the same."""
+        if isinstance(outcome, Refusal) or isinstance(expected, Refusal):
+            assert outcome == expected
+        else:
+            self.leases.append((outcome, expected))
+
+    @rule(limits=st.sampled_from(CHOICES), waits=st.booleans())
+    def arrive(self, limits: Limits, waits: bool) -> None:
+        """Send a request, under whatever the limits are by now."""
+        had_waiters = bool(self.waiters)
+        self.limits = limits
+        task = self.loop.create_task(self.limiter.admit("acc_1", limits, wait_s=3_600.0 if waits else 0.0))
+        self.run_loop()
+        if had_waiters:
+            self.serve()
+        expected = self.decide()
+        at_concurrency = isinstance(expected, Refusal) and expected.rule is Rule.CONCURRENCY
+        if waits and at_concurrency and len(self.waiters) < 4:
+            assert not task.done()
+            self.waiters.append(Waiter(task))
+        else:
+            self.compare(task.result(), expected)
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        index=st.integers(0, 100),
+        delivered=st.booleans(),
+        tokens=st.integers(0, 40),
+        head_leaves=st.booleans(),
+        repeats=st.integers(1, 3),
+    )
+    def end(self, index: int, delivered: bool, tokens: int, head_leaves: bool, repeats: int) -> None:
+        """End a request, perhaps in the very turn in which the first waiter leaves."""
+        lease, held = self.leases.pop(index % len(self.leases))
+        for _ in range(repeats):
+            lease.settle(delivered=delivered, tokens=tokens)
+        self.model.settle(held, self.clock.monotonic(), delivered=delivered, tokens=tokens)
+        if head_leaves and self.waiters:
+            self.waiters.pop(0).task.cancel()
+        self.run_loop()
+        self.serve()
+
+    @precondition(lambda self: self.waiters)
+    @rule(index=st.integers(0, 3))
+    def leave(self, index: int) -> None:
+        """Let a waiting client leave."""
+        task = self.waiters.pop(index % len(self.waiters)).task
+        task.cancel()
+        self.run_loop()
+        assert task.cancelled()
+
+    @rule(steps=st.integers(1, 300) | st.sampled_from([240, 242, 3_600 * 4]))
+    def pass_time(self, steps: int) -> None:
+        """Move the clock; the first midnight is near."""
+        self.clock.advance(steps * STEP_S)
+
+    @invariant()
+    def standings_agree(self) -> None:
+        """Check every count by a recount."""
+        day = int(self.clock.wall() // 86_400)
+        everything = Limits(100, 100, 100, 100)
+        for standing in self.limiter.standing("acc_1", everything):
+            assert standing.used == self.model.used(standing.rule, self.clock.monotonic(), day)
+        assert self.limiter.running == len(self.model.running)
+
+
+TestLimiterAgainstModel = LimiterMachine.TestCase
+TestLimiterAgainstModel.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
