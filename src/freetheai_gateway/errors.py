@@ -21,10 +21,19 @@ The text of an error is shown to the caller as it is: it never holds a key, an u
 `dialects/*/errors.py` renders any of them; nothing else decides a status or a type.
 """
 
+from math import ceil
 from typing import ClassVar
 
 FAR_AWAY_S = 60.0
 """A wait longer than this is announced with `x-should-retry: false`: SDKs otherwise sleep for as long as told."""
+
+
+_FLOAT_DUST_S = 0.001
+
+
+def whole_seconds(seconds: float) -> int:
+    """Round a wait up to whole seconds; what is over by less than a millisecond is floating-point dust."""
+    return max(0, ceil(seconds - _FLOAT_DUST_S))
 
 
 class GatewayError(Exception):

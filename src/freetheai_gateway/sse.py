@@ -44,6 +44,11 @@ class EventCutter:
             raise EventTooLarge
         return data[:end]
 
+    def close(self) -> bytes:
+        """Take the end of the stream: a last event is whole if a lone CR, which might have become CRLF, ended it."""
+        held, self._held = self._held, b""
+        return held if held.endswith((b"\r\r", b"\n\r")) else b""
+
 
 def _last_boundary(data: bytes) -> int:
     """Find where the last whole event ends.

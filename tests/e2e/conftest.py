@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import anthropic
 import openai
@@ -13,8 +12,7 @@ from freetheai_gateway.testing.upstream import ScriptedUpstream, upstream_in_thr
 from tests.e2e.configuration import CAPPED, FIFTIETH, MEMBER, REGULAR, STARTER, Plan, render
 from tests.e2e.gateway import Gateway, Key, eventually, running
 
-Launch = Callable[[Plan], AbstractContextManager[Gateway]]
-LaunchBare = Callable[[], AbstractContextManager[Gateway]]
+Launch = Callable[[str], AbstractContextManager[Gateway]]
 
 
 @pytest.fixture(scope="session")
@@ -38,27 +36,20 @@ def launched() -> list[Gateway]:
     return []
 
 
-@contextmanager
-def watched(folder: Path, config: str | None, launched: list[Gateway]) -> Iterator[Gateway]:
-    """Run a gateway that is looked through after every test."""
-    with running(folder, config) as gateway:
-        launched.append(gateway)
-        try:
-            yield gateway
-        finally:
-            launched.remove(gateway)
-
-
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory: pytest.TempPathFactory, launched: list[Gateway]) -> Launch:
-    """Run a gateway of one's own."""
-    return lambda plan: watched(tmp_path_factory.mktemp("gateway"), render(plan), launched)
+    """Run a gateway of one's own; it is looked through after every test."""
 
+    @contextmanager
+    def launch_one(config: str) -> Iterator[Gateway]:
+        with running(tmp_path_factory.mktemp("gateway"), config) as gateway:
+            launched.append(gateway)
+            try:
+                yield gateway
+            finally:
+                launched.remove(gateway)
 
-@pytest.fixture(scope="session")
-def launch_bare(tmp_path_factory: pytest.TempPathFactory, launched: list[Gateway]) -> LaunchBare:
-    """Run a gateway that has no configuration file, in an empty folder."""
-    return lambda: watched(tmp_path_factory.mktemp("gateway"), None, launched)
+    return launch_one
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +72,7 @@ def mute() -> Iterator[socket.socket]:
 @pytest.fixture(scope="session")
 def shared(upstream_server: ScriptedUpstream, mute: socket.socket, launch: Launch) -> Iterator[Gateway]:
     plan = Plan(upstream_server.base_url, mute_url=f"https://127.0.0.1:{mute.getsockname()[1]}/v1")
-    with launch(plan) as gateway:
+    with launch(render(plan)) as gateway:
         yield gateway
 
 
@@ -117,7 +108,7 @@ def key(keys: dict[str, Key]) -> Key:
 @pytest.fixture(scope="session")
 def shared_hasty(upstream_server: ScriptedUpstream, launch: Launch) -> Iterator[Gateway]:
     plan = Plan(upstream_server.base_url, edge=FIFTIETH, access={"concurrency_wait_s": 1.0})
-    with launch(plan) as gateway:
+    with launch(render(plan)) as gateway:
         yield gateway
 
 

@@ -63,15 +63,12 @@ class Key:
 
 
 class Gateway:
-    """A gateway that runs in `folder`, which holds its configuration (if any), database, journal and output."""
+    """A gateway that runs in `folder`, which holds its configuration, database, journal and output."""
 
-    def __init__(self, folder: Path, config: str | None) -> None:
+    def __init__(self, folder: Path, config: str) -> None:
         self.folder = folder
-        self._config_option: list[str] = []
-        if config is not None:
-            path = folder / "freetheai.toml"
-            path.write_text(config)
-            self._config_option = ["--config", str(path)]
+        self.config = folder / "freetheai.toml"
+        self.config.write_text(config)
         self.secrets: list[str] = [UPSTREAM_KEY]
         """What may stand in none of the files."""
         self.port = 0
@@ -89,7 +86,7 @@ class Gateway:
         """Start the process and wait until it says that it accepts connections."""
         with (self.folder / "stdout.log").open("wb") as out, (self.folder / "stderr.log").open("ab") as err:
             self._process = subprocess.Popen(
-                [*self._program, "serve", *self._config_option, "--port", "0"],
+                [*self._program, "serve", "--config", str(self.config), "--port", "0"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -179,7 +176,7 @@ class Gateway:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command in a process of its own."""
         return subprocess.run(
-            [*self._program, *arguments, *self._config_option],
+            [*self._program, *arguments, "--config", str(self.config)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -238,8 +235,8 @@ class Gateway:
 
 
 @contextmanager
-def running(folder: Path, config: str | None) -> Iterator[Gateway]:
-    """Run a gateway, with the built-in defaults where there is no `config`; at the end it is stopped properly."""
+def running(folder: Path, config: str) -> Iterator[Gateway]:
+    """Run a gateway; at the end it is stopped properly and leaves no trace of a prompt."""
     gateway = Gateway(folder, config)
     try:
         gateway.start()

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from tests.e2e.gateway import Gateway, Key
 from tests.e2e.wire import Reply, chat
 
+GENEROUS_S = 5.0
+"""More than an SDK needs to raise at once; one that obeyed `retry-after` would sleep until midnight."""
 HAVE_RETRY_AFTER = frozenset({429, 503})
 
 

@@ -250,7 +250,7 @@ def test_headers_when_sent_by_the_client_then_none_but_ours_reach_the_upstream(
     "options",
     ["", "eol=crlf", "space=0", "comments=1", "spaced_model=1", "spaced_model=1&model_as=vendor/other-1",
      "piece_bytes=1", "piece_bytes=7&eol=crlf&comments=1", "multiline=1", "usage=every", "usage=last",
-     "usage=none", "chunks=200", "eol=cr", "reasoning=hm hm&chunks=3", "text=天気 🌧️ é&piece_bytes=1", "framing=close"],
+     "usage=none", "chunks=200", "reasoning=hm hm&chunks=3", "text=天気 🌧️ é&piece_bytes=1", "framing=close"],
 )  # fmt: skip
 def test_stream_when_relayed_then_only_model_and_our_usage_event_differ(
     gateway: Gateway, key: Key, upstream: ScriptedUpstream, options: str
@@ -261,14 +261,23 @@ def test_stream_when_relayed_then_only_model_and_our_usage_event_differ(
     reply = chat(gateway, key, MODEL, stream=True)
     name = b"vendor/other-1" if "model_as" in options else b"scripted"
     events = sent.replace(b'"%b"' % name, b'"%b"' % MODEL.encode())
-    separator = {"eol=crlf": b"\r\n\r\n", "eol=cr": b"\r\r"}.get(options, b"\n\n")
-    if "crlf" in options:
-        separator = b"\r\n\r\n"
+    separator = b"\r\n\r\n" if "eol=crlf" in options else b"\n\n"
     expected = b"".join(
         event + separator for event in events.split(separator) if event and b'"choices":[]' not in event
     )
     assert reply.status == 200
     assert reply.body == expected
+
+
+@pytest.mark.parametrize("options", ["eol=cr", "eol=cr&piece_bytes=1&comments=1"])
+def test_stream_when_its_lines_end_in_cr_then_every_event_arrives(
+    gateway: Gateway, key: Key, upstream: ScriptedUpstream, options: str
+) -> None:
+    """A CR at the end may be half of a CRLF: the last event is told by the end of the stream only."""
+    upstream.play("scripted", f"plain?{options}")
+    reply = chat(gateway, key, MODEL, stream=True)
+    upstream.play("scripted", "plain")
+    assert reply.events() == chat(gateway, key, MODEL, stream=True).events()
 
 
 def test_stream_when_usage_was_asked_for_then_nothing_but_model_differs(

@@ -87,11 +87,9 @@ def test_health_when_read_without_a_key_then_it_has_the_public_shape(gateway: Ga
     assert reply.headers["cache-control"] == "public, max-age=10"
     assert reply.headers["access-control-allow-origin"] == "*"
     assert health["status"] in {"up", "degraded", "down", "unknown"}
-    assert set(health) >= {"generated_at", "catalog", "total_tokens_served", "thresholds", "providers"}
-    providers = health["providers"]
-    assert isinstance(providers, list)
-    assert {provider["prefix"] for provider in providers} >= {"test", "deep", "plus"}
-    assert not any("scripted" in str(provider.get("name", "")) for provider in providers)
+    assert isinstance(health["generated_at"], str)
+    assert health["catalog"] == {"model_count": 6, "available_count": 5}
+    assert b"127.0.0.1" not in reply.body
 
 
 def test_healthz_when_asked_then_it_is_up(gateway: Gateway) -> None:
@@ -107,24 +105,6 @@ def test_base_url_when_opened_then_it_says_what_it_is(gateway: Gateway, path: st
     assert reply.status == 200
     assert b"base URL" in reply.body
     assert b"/docs" in reply.body
-
-
-def test_cors_when_a_browser_asks_first_then_it_may(gateway: Gateway, key: Key) -> None:
-    """The preflight needs no key, echoes the asked headers, and replies expose limit and id headers."""
-    asked = {
-        "origin": "https://chat.example",
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization, content-type, x-stainless-lang",
-    }
-    preflight = call(gateway, "OPTIONS", "/v1/chat/completions", headers=asked)
-    assert preflight.status in {200, 204}
-    assert preflight.headers["access-control-allow-origin"] in {"*", "https://chat.example"}
-    assert "POST" in preflight.headers["access-control-allow-methods"]
-    allowed = preflight.headers["access-control-allow-headers"].lower()
-    assert all(name in allowed for name in ("authorization", "content-type", "x-stainless-lang"))
-    reply = call(gateway, "GET", "/v1/models", key=key, headers={"origin": "https://chat.example"})
-    exposed = reply.headers["access-control-expose-headers"].lower()
-    assert all(name in exposed for name in ("x-request-id", "x-ratelimit-remaining", "retry-after"))
 
 
 def test_counts_when_only_lists_are_read_then_no_request_is_used_up(gateway: Gateway, keys: dict[str, Key]) -> None:

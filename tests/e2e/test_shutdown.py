@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freetheai_gateway.testing.upstream import ScriptedUpstream
-from tests.e2e.configuration import MODEL, PLAIN, Plan
+from tests.e2e.configuration import MODEL, PLAIN, Plan, render
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import Gateway, Key, eventually
 from tests.e2e.wire import chat, chat_body, connected, raw_request, read_until
@@ -27,7 +27,7 @@ _REQUEST_ID = re.compile(rb"x-request-id: (req_\w+)")
 @pytest.fixture
 def own(upstream: ScriptedUpstream, launch: Launch) -> Iterator[Gateway]:
     """Run a gateway that this test may end."""
-    with launch(Plan(upstream.base_url)) as gateway:
+    with launch(render(Plan(upstream.base_url))) as gateway:
         yield gateway
 
 
@@ -107,8 +107,8 @@ def recorded_ids(folder: Path) -> list[str]:
 
 async def ask_until(gateway: Gateway, key: Key, numbers: Iterator[int], note: Callable[[str], None]) -> None:
     """Ask on one connection, request after request, and note the id of each reply that came whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         for number in numbers:
             writer.write(raw_request(key, chat_body(PLAIN, stream=number % 2 == 0)))
             head = await reader.readuntil(b"\r\n\r\n")
@@ -118,9 +118,10 @@ async def ask_until(gateway: Gateway, key: Key, numbers: Iterator[int], note: Ca
                 await reader.readuntil(b"data: [DONE]\n\n")
                 await reader.readuntil(b"0\r\n\r\n")
             note(_REQUEST_ID.findall(head)[0].decode())
-        writer.close()
     except (OSError, asyncio.IncompleteReadError):
         return  # the gateway was killed
+    finally:
+        writer.close()
 
 
 async def test_kill_when_in_the_middle_of_requests_then_every_finished_one_is_recorded_once(

@@ -12,6 +12,8 @@ from tests.e2e.gateway import CANARY, UPSTREAM_KEY, Gateway, Key, eventually
 from tests.e2e.refusals import assert_refused
 from tests.e2e.wire import Reply, call, chat, chat_body, connected, raw_request, read_until
 
+APART_S = 0.1
+"""Between events: what comes together in one read is judged together."""
 FAILED = rf"The provider of {MODEL} failed\. .+"
 
 
@@ -150,7 +152,7 @@ def test_upstream_when_it_fails_in_mid_stream_then_an_error_event_and_no_done(
     gateway: Gateway, key: Key, upstream: ScriptedUpstream, behaviour: str
 ) -> None:
     """What was said stays said; the end is never made to look polite."""
-    play(upstream, behaviour)
+    play(upstream, f"{behaviour}{'&' if '?' in behaviour else '?'}delay_s={APART_S}")
     reply = chat(gateway, key, MODEL, stream=True)
     assert b"Hello" in reply.body
     assert_broken_off(reply, "provider_error")
@@ -166,12 +168,12 @@ def test_upstream_when_it_falls_silent_in_mid_stream_then_a_timeout_event(
     assert_broken_off(reply, "provider_timeout")
 
 
-@pytest.mark.parametrize("behaviour", ["cut-mid-stream", "error-mid-stream", "plain?finish=null&done=0"])
+@pytest.mark.parametrize("behaviour", ["cut-mid-stream?", "error-mid-stream?", "plain?finish=null&done=0&"])
 def test_sdk_when_the_stream_breaks_off_then_it_raises(
     sdk: openai.OpenAI, upstream: ScriptedUpstream, behaviour: str
 ) -> None:
     """The OpenAI SDK raises its `APIError` with our sentence, and does not take the text for complete."""
-    play(upstream, behaviour)
+    play(upstream, f"{behaviour}delay_s={APART_S}")
     stream = sdk.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": CANARY}], stream=True)
     with pytest.raises(openai.APIError, match=f"The provider of {MODEL} failed"):
         list(stream)

@@ -145,7 +145,7 @@ def _local_model_settings(provider: ProviderSettings) -> LocalModelSettings:
     return LocalModelSettings(
         model_path=provider.model_path,
         # The demonstration model rambles to the end of its context; an operator's own model has its own cap.
-        default_output_tokens=None if provider.model_path else LocalModelSettings.default_output_tokens,
+        default_output_tokens=None if provider.model_path else LocalModelSettings().default_output_tokens,
         context_window=provider.context_window,
         threads=provider.threads or None,
     )

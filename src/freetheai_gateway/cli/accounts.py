@@ -36,7 +36,7 @@ _PAGE = 1_000
 app = typer.Typer(no_args_is_help=True, help="Look at accounts, set their tier, suspend and restore them.")
 
 AccountArgument = Annotated[
-    str, typer.Argument(metavar="ACCOUNT", help="Id of the account: acc_…, as accounts list shows it.")
+    str, typer.Argument(metavar="ACCOUNT", help="Id of the account, acc_…; freetheai accounts list shows it.")
 ]
 
 
@@ -85,16 +85,16 @@ def show(*, account: AccountArgument, as_json: JsonOption = False, config: Confi
 def tier(
     *,
     account: AccountArgument,
-    level: Annotated[int | None, typer.Argument(metavar="[LEVEL]", help="Level of the tier that it gets.")] = None,
+    level: Annotated[int | None, typer.Argument(metavar="LEVEL", help="Level of the tier that it gets.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Go back to the tier of its roles, or the default.")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Set the tier of an account, whatever its roles say; --clear ends that."""
+    """Set the tier of an account, whatever its roles say."""
     from freetheai_gateway.cli.tiers import check_level
 
     if (level is None) is not clear:
-        raise typer.BadParameter("name a level, or --clear, and not both.", param_hint="LEVEL")
+        raise typer.BadParameter("name a level, or --clear, and not both.", param_hint="'LEVEL'")
     settings = read_settings(config)
     if level is not None:
         check_level(level, settings, "LEVEL")
@@ -106,7 +106,7 @@ def tier(
 def suspend(
     *,
     account: AccountArgument,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why; kept with the account.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept with the account.")] = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +116,7 @@ def suspend(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Refuse the requests of an account and all its keys, until it is restored or --until has come."""
+    """Refuse the requests of an account, whichever key they bring."""
     settings = read_settings(config)
     until_s = None if until is None else _instant(until)
     changed = in_session(settings, lambda session: session.desk.suspend(account, reason=reason, until=until_s))
@@ -125,7 +125,7 @@ def suspend(
 
 @app.command()
 def restore(*, account: AccountArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Serve an account again; its keys work as before."""
+    """End a suspension; the account's keys work as before."""
     settings = read_settings(config)
     changed = in_session(settings, lambda session: session.desk.restore(account))
     _print_account(changed, settings, as_json=as_json)
@@ -150,7 +150,7 @@ def _instant(text: str) -> float:
     try:
         return read_instant(text, SystemClock.wall())
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--until") from None
+        raise typer.BadParameter(str(error), param_hint="'--until'") from None
 
 
 def _print_account(account: "Account", settings: "Settings", *, as_json: bool) -> None:

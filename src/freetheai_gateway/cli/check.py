@@ -19,7 +19,7 @@ BUILT_IN = "built-in configuration"
 
 
 def check(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Check the configuration: name every mistake in it, or say what was read."""
+    """Name every mistake in the configuration, or say what was read."""
     from freetheai_gateway.settings import SettingsInvalid
 
     try:
@@ -49,8 +49,7 @@ def _report_success(loaded: "Loaded", *, as_json: bool) -> None:
     models, providers = loaded.settings.models, loaded.settings.providers
     ready = sum(provider.is_set_up for provider in providers)
     print_text(
-        f"{name}: ok, {_count(len(models), 'model')}, {_count(len(providers), 'provider')}, "
-        f"of which {ready} {'has' if ready == 1 else 'have'} a key or need none"
+        f"{name}: ok, {_count(len(models), 'model')}, {_count(len(providers), 'provider')}, {ready} of them set up"
     )
 
 

@@ -21,7 +21,7 @@ def run(arguments: Sequence[str]) -> int:
         app(arguments, prog_name=NAME)
         code = 0
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0 if end.code is None else failures.FAILED
+        code = end.code if isinstance(end.code, int) else failures.FAILED
     except Exception as error:  # noqa: BLE001 - the one place that turns failures into exit codes; others are raised again
         code = failures.exit_code(error)
     return failures.flushed(code)
@@ -52,7 +52,7 @@ def _build() -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    root.command()(serve)
+    root.command(short_help="Start the gateway.")(serve)
     root.command()(check)
     root.add_typer(keys.app, name="keys")
     root.add_typer(accounts.app, name="accounts")

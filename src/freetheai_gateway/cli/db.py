@@ -12,7 +12,10 @@ app = typer.Typer(no_args_is_help=True, help="See and upgrade the revision of th
 
 @app.command()
 def status(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Compare the revision of the database with the one this version needs; exit code 1 where they differ."""
+    """Show whether the database fits this version.
+
+    The exit code is 1 where it has to be upgraded first.
+    """
     found = in_session(read_settings(config), lambda session: session.database.status(), any_revision=True)
     if as_json:
         print_json({"current": found.current, "head": found.head, "ok": found.is_current})
@@ -27,7 +30,7 @@ def status(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 @app.command()
 def upgrade(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Bring the database to the revision that this version needs."""
+    """Bring the database to the revision this version needs."""
 
     async def work(session: Session) -> tuple[str | None, str]:
         before = await session.database.status()

@@ -13,40 +13,51 @@ WRONG = 2
 
 def exit_code(error: Exception) -> int:
     """Say on stderr what went wrong and choose the exit code; an error that nobody expected is raised again."""
-    from freetheai_gateway.services.accounts import UnknownAccount, UnknownKey
-    from freetheai_gateway.settings.problems import SettingsInvalid
-    from freetheai_gateway.store.errors import InvalidCursor, StoreFailed, UnsupportedDatabase
-    from freetheai_gateway.web.edge.listener import CannotListen
-
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    match error:
-        case SettingsInvalid():
-            typer.echo(str(error), err=True)
-            return WRONG
-        case UnsupportedDatabase() | InvalidCursor():
-            code, hint = WRONG, ""
-        case StoreFailed() | UnknownAccount() | UnknownKey():
-            code, hint = FAILED, ""
-        case CannotListen():
-            code, hint = FAILED, " Choose another one with --port." if error.is_taken else ""
-        case _:
-            raise error
-    typer.echo(f"Error: {error}{hint}", err=True)
+    explained = _explain(error)
+    if explained is None:
+        raise error
+    code, sentence = explained
+    typer.echo(sentence, err=True)
     return code
 
 
 def flushed(code: int) -> int:
     """Write out what is still buffered; a reader that went away (`| head`) is no reason to say anything."""
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # closed by whoever started the command
+            continue
         try:
             stream.flush()
         except OSError as error:
             _turn_away(stream)
-            if not isinstance(error, BrokenPipeError):
-                typer.echo(f"Error: the output can't be written: {error.strerror}", err=True)
+            if code == 0 and not isinstance(error, BrokenPipeError):
+                typer.echo(f"Error: {error.strerror}", err=True)
             code = code or FAILED
     return code
+
+
+def _explain(error: Exception) -> tuple[int, str] | None:
+    from freetheai_gateway.services.accounts import UnknownAccount, UnknownKey
+    from freetheai_gateway.settings.problems import SettingsInvalid
+    from freetheai_gateway.store.errors import InvalidCursor, StoreFailed, UnsupportedDatabase
+    from freetheai_gateway.web.edge.listener import CannotListen
+
+    match error:
+        case SettingsInvalid():
+            return WRONG, str(error)
+        case UnsupportedDatabase() | InvalidCursor():
+            return WRONG, f"Error: {error}"
+        case StoreFailed() | UnknownAccount() | UnknownKey():
+            return FAILED, f"Error: {error}"
+        case CannotListen():
+            return FAILED, f"Error: {error}{' Choose another one with --port.' if error.is_taken else ''}"
+        case OSError() if error.strerror is not None:
+            # The machine's, such as a full disk under a redirected stdout: what the store does is explained above.
+            return FAILED, f"Error: {error.strerror}" + (f": {error.filename}" if error.filename else "")
+        case _:
+            return None
 
 
 def _turn_away(stream: TextIO) -> None:

@@ -24,7 +24,7 @@ COLUMNS = (
 
 app = typer.Typer(no_args_is_help=True, help="Hand out, list, replace and revoke API keys.")
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key: key_…, as keys list shows it.")]
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, key_…; freetheai keys list shows it.")]
 
 
 def _name(text: str) -> str:
@@ -37,7 +37,9 @@ def _name(text: str) -> str:
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Option("--name", help="What the key is for, or whose it is.", callback=_name)],
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="What the key is for, or whose it is.", callback=_name)
+    ],
     tier: Annotated[
         int | None, typer.Option("--tier", metavar="LEVEL", help="Give the new account this tier, not the default one.")
     ] = None,
@@ -49,11 +51,14 @@ def create(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Make an account with its first key, and print the key: it is shown only now."""
+    """Make an account with its first key, and print the key.
+
+    The key is shown only now; it stands alone on the last line of stdout.
+    """
     from freetheai_gateway.cli.tiers import check_level
 
     if account is not None and (tier is not None or unlimited):
-        raise typer.BadParameter("--tier and --unlimited are for new accounts.", param_hint="--account")
+        raise typer.BadParameter("--tier and --unlimited are for new accounts.", param_hint="'--account'")
     settings = read_settings(config)
     if tier is not None:
         check_level(tier, settings, "--tier")
@@ -92,7 +97,10 @@ def list_keys(
 
 @app.command()
 def rotate(*, key: KeyArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Replace a key by a new one of the same account, and print that; the old one ends within a second."""
+    """Replace a key by a new one, and print that.
+
+    The new key belongs to the same account; the old one is refused within a second.
+    """
     settings = read_settings(config)
     issued = in_session(settings, lambda session: session.desk.rotate_key(key))
     _print_issued(issued, settings, as_json=as_json)
@@ -100,7 +108,7 @@ def rotate(*, key: KeyArgument, as_json: JsonOption = False, config: ConfigOptio
 
 @app.command()
 def revoke(*, key: KeyArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Revoke a key: it is refused within a second; its account stays."""
+    """Revoke a key; it is refused within a second."""
     from freetheai_gateway.cli.rows import key_row
 
     revoked = in_session(read_settings(config), lambda session: session.desk.revoke_key(key))

@@ -12,7 +12,10 @@ app = typer.Typer(no_args_is_help=True, help="The model that runs beside the gat
 
 @app.command()
 def install(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Download the demonstration model (93 MB) into this Python environment; does nothing where it is there."""
+    """Download the demonstration model (93 MB).
+
+    It is installed into the Python environment of this command, unless it is there already.
+    """
     from freetheai_gateway.upstream.llamacpp.install import install as install_model
 
     locate_config(config)  # nothing is read from it, but a wrong name is said here as everywhere

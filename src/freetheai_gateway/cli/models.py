@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def models(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List the models of the configuration: who may call them, and which are not set up and why."""
+    """List the models, who may call them, and what is not set up."""
     from freetheai_gateway.app.offers import build_catalogue
 
     settings = read_settings(config)

@@ -15,7 +15,9 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-LimitOption = Annotated[int, typer.Option("--limit", help="Print at most this many rows.", min=1, max=1000)]
+LimitOption = Annotated[
+    int, typer.Option("--limit", metavar="ROWS", help="Print at most this many rows.", min=1, max=1000)
+]
 CursorOption = Annotated[
     str | None,
     typer.Option(

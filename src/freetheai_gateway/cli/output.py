@@ -56,8 +56,10 @@ def print_page(
 def print_table(rows: Sequence[Row], columns: Sequence[Column], *, total: Row | None = None) -> None:
     """Print rows as a table on a terminal and as aligned columns elsewhere; `total` is set off as the last row."""
     lines = [[_cell(row.get(column.field)) for column in columns] for row in (*rows, *([total] if total else []))]
-    draw = _draw if sys.stdout.isatty() else _align
-    draw(columns, lines, has_total=total is not None)
+    if sys.stdout.isatty():
+        _draw(columns, lines, has_total=total is not None)
+    else:
+        _align(columns, lines)
 
 
 def print_fields(fields: Row, *, as_json: bool) -> None:
@@ -85,7 +87,7 @@ def _cell(value: object) -> str:
             return "".join(letter if letter.isprintable() else "�" for letter in str(value))
 
 
-def _align(columns: Sequence[Column], lines: Sequence[Sequence[str]], *, has_total: bool) -> None:
+def _align(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> None:
     headed = [[column.heading for column in columns], *lines]
     widths = [max(len(line[index]) for line in headed) for index in range(len(columns))]
     for line in headed:
@@ -110,6 +112,5 @@ def _draw(columns: Sequence[Column], lines: Sequence[Sequence[str]], *, has_tota
         table.add_row(*(Text(cell) for cell in line), style=style)
     headed = [[column.heading for column in columns], *lines]
     natural = sum(max(cell_len(line[index]) for line in headed) + len(_GAP) for index in range(len(columns)))
-    console = Console()
     # An id that is cut or folded can't be copied: a table that is too wide is left for the terminal to wrap.
-    console.print(table, crop=False, width=max(console.width, natural))
+    Console(width=max(Console().width, natural)).print(table)

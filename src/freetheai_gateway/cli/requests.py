@@ -17,12 +17,14 @@ def show(
     *,
     request: Annotated[
         str,
-        typer.Argument(metavar="REQUEST", help="Id of the request: req_…, from its x-request-id header or the log."),
+        typer.Argument(
+            metavar="REQUEST", help="Id of the request, req_…; its header x-request-id and the log name it."
+        ),
     ],
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show the record of a request: times, tokens, cost and outcome, never content."""
+    """Show times, tokens, cost and outcome of a request."""
     from freetheai_gateway.cli.rows import record_fields
 
     record = in_session(read_settings(config), lambda session: session.usage.find(request))

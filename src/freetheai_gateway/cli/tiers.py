@@ -10,7 +10,9 @@ def check_level(level: int, settings: Settings, option: str) -> None:
     """Refuse a level that the configuration does not have, as wrong usage of `option`."""
     if all(tier.level != level for tier in settings.tiers):
         known = ", ".join(f"{tier.level} ({tier.name})" for tier in settings.tiers)
-        raise typer.BadParameter(f"{level} is no tier level of this configuration. Levels: {known}.", param_hint=option)
+        raise typer.BadParameter(
+            f"{level} is no tier level of this configuration. Levels: {known}.", param_hint=f"'{option}'"
+        )
 
 
 def level_of(account: Account, settings: Settings) -> tuple[int, str]:

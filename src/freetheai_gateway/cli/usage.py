@@ -39,9 +39,9 @@ _SUMS = (
 
 def usage(
     *,
-    by: Annotated[Grouping, typer.Option("--by", help="What to sum by; tokens cached and reasoned are included.")] = (
-        Grouping.DAY
-    ),
+    by: Annotated[
+        Grouping, typer.Option("--by", metavar="WHAT", help="One line for each day, model, provider or account.")
+    ] = (Grouping.DAY),
     since: Annotated[
         str | None,
         typer.Option("--since", metavar="DAY", help="First UTC day to count: 2026-11-23, or 7d for a week back."),
@@ -49,7 +49,7 @@ def usage(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Sum requests, tokens, images and cost by day, model, provider or account."""
+    """Sum what was used: requests, tokens, images and cost."""
     from freetheai_gateway.cli.rows import summed, usage_row
 
     day = None if since is None else _day(since)
@@ -69,4 +69,4 @@ def _day(text: str) -> str:
     try:
         return read_day(text, SystemClock.wall())
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--since") from None
+        raise typer.BadParameter(str(error), param_hint="'--since'") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
 from freetheai_gateway.dialects.splice import ModelSplice
 from freetheai_gateway.domain.usage import Usage
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
@@ -54,7 +54,17 @@ class EventReader(Protocol):
 class EventRelay:
     """Implements `RawStream` for any dialect that has an `EventReader`."""
 
-    __slots__ = ("_cutter", "_final", "_finished", "_reader", "_splice", "delivered", "event_count", "usage")
+    __slots__ = (
+        "_cutter",
+        "_failure",
+        "_final",
+        "_finished",
+        "_reader",
+        "_splice",
+        "delivered",
+        "event_count",
+        "usage",
+    )
 
     def __init__(self, reader: EventReader, alias: str) -> None:
         self._reader = reader
@@ -62,6 +72,7 @@ class EventRelay:
         self._splice = ModelSplice(alias)
         self._final = b""
         self._finished = False
+        self._failure: MalformedReply | UpstreamSaidError | None = None
         self.usage: Usage | None = None
         self.delivered = False
         self.event_count = 0
@@ -72,12 +83,13 @@ class EventRelay:
         return self._final
 
     def feed(self, data: bytes) -> bytes:
-        """Take upstream bytes, return whole events for the client."""
+        """Take upstream bytes, return whole events for the client; nothing any more after the end or a failure."""
         try:
             block = self._cutter.feed(data)
         except EventTooLarge:
-            raise MalformedReply("an event is too large") from None
-        if not block or self._final:
+            self._failure = MalformedReply("an event is too large")
+            return b""
+        if not block or self._final or self._failure:
             return b""
         if self.delivered and self._reader.pattern.search(block) is None:
             events = block.count(b"\n\n")
@@ -89,31 +101,45 @@ class EventRelay:
                 return self._splice.apply(block)
         return self._look_into(block)
 
+    def check(self) -> None:
+        """Raise what was wrong behind the events that `feed` returned."""
+        if self._failure is not None:
+            raise self._failure
+
     def finish(self) -> bytes:
         """Take the upstream's end: polite only where a terminator or a finish reason was seen."""
+        rest = b"" if self._final else self._look_into(self._cutter.close())
+        self.check()
         if self._final:
-            return self._final
+            return rest + self._final
         if not self._finished:
             raise MalformedReply("the stream ended before the reply was complete")
-        return self._reader.end_of()
+        return rest + self._reader.end_of()
 
     def _look_into(self, block: bytes) -> bytes:
-        out = []
-        for event in split_events(block):
-            data = event_data(event)
-            if data is None:
-                out.append(event)
-                continue
-            if not data.strip():
-                continue  # clients parse the data of every event as JSON, also where it is empty
-            sight = self._reader.look(data)
-            self._note(sight)
-            if sight.fate is Fate.LAST:
-                self._final = self._with_alias(event, sight.model)
-                break
-            if sight.fate is Fate.PASS:
-                out.append(self._with_alias(event, sight.model))
+        out: list[bytes] = []
+        try:
+            for event in split_events(block):
+                self._look_at(event, out)
+                if self._final:
+                    break
+        except (MalformedReply, UpstreamSaidError) as failure:
+            self._failure = failure
         return b"".join(out)
+
+    def _look_at(self, event: bytes, out: list[bytes]) -> None:
+        data = event_data(event)
+        if data is None:
+            out.append(event)
+            return
+        if not data.strip():
+            return  # clients parse the data of every event as JSON, also where it is empty
+        sight = self._reader.look(data)
+        self._note(sight)
+        if sight.fate is Fate.LAST:
+            self._final = self._with_alias(event, sight.model)
+        elif sight.fate is Fate.PASS:
+            out.append(self._with_alias(event, sight.model))
 
     def _note(self, sight: Sight) -> None:
         if sight.usage is not None:

@@ -64,7 +64,11 @@ class RawStream(Protocol):
         ...
 
     def feed(self, data: bytes) -> bytes:
-        """Take upstream bytes, return what goes to the client now. Raises `MalformedReply`, `UpstreamSaidError`."""
+        """Take upstream bytes, return what goes to the client now: everything before a failure, if there is one."""
+        ...
+
+    def check(self) -> None:
+        """Raise the `MalformedReply` or `UpstreamSaidError` that followed what `feed` returned, if one did."""
         ...
 
     def finish(self) -> bytes:

@@ -15,6 +15,7 @@ from freetheai_gateway.errors import (
     GatewayError,
     LimitExceeded,
     ProviderUnavailable,
+    whole_seconds,
 )
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.limit_headers import limit_headers
@@ -49,7 +50,7 @@ class Admission:
         wait_s = self._refusals.blocked(caller.key_id, self._clock.monotonic())
         if wait_s is not None:
             raise LimitExceeded(
-                f"This key was refused too often; try again in {ceil(wait_s)} s.",
+                f"This key was refused too often; try again in {whole_seconds(wait_s)} s.",
                 code="refusals",
                 retry_after_s=wait_s,
             )
@@ -90,7 +91,7 @@ def check_access(caller: Caller, model: Model, offer: Offer) -> None:
 
 def limit_error(refusal: Refusal, tier: str, names: LimitHeaderNames, now: float) -> GatewayError:
     """Say which rule refused, where it stands and when it lets go."""
-    limit, wait = refusal.limit, ceil(refusal.retry_after_s)
+    limit, wait = refusal.limit, whole_seconds(refusal.retry_after_s)
     kind: type[GatewayError] = LimitExceeded
     if refusal.rule is Rule.CONCURRENCY:
         kind = ConcurrencyExceeded

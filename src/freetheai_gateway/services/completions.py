@@ -41,7 +41,6 @@ class Completions:
         offer = self._directory.offer
         model = offer.find_model(request.model, ModelKind.CHAT)
         trace.model = model.id
-        self._dispatcher.check_speaks(model, dialect, offer)
         lease = await self._admission.admit(caller, model, offer, dialect.limit_headers)
         settlement = Settlement(lease, self._ledger, trace, len(body))
         try:

@@ -48,20 +48,11 @@ class Dispatcher:
         """Count one call less."""
         self._in_flight[provider] -= 1
 
-    def check_speaks(self, model: Model, dialect: Dialect, offer: Offer) -> None:
-        """Check that some upstream of the model has the client's dialect. Raises `InvalidRequest`."""
-        if model.upstreams and not _speaking(model, dialect, offer):
-            raise InvalidRequest(
-                f"{model.id} can't be called on this route on this server: none of its providers speaks it.",
-                code="route_not_supported",
-                param="model",
-            )
-
     async def send(self, exchange: Exchange) -> Attempt:
         """Send to an upstream and wait for a head that says success.
 
-        Raises the `GatewayError` that the client is to see: for a failed call, for an HTTP error, and
-        `ProviderUnavailable` where no upstream has room now.
+        Raises the `GatewayError` that the client is to see: for a failed call, for an HTTP error,
+        `InvalidRequest` where no upstream speaks the dialect, `ProviderUnavailable` where none has room now.
         """
         upstream = self._choose(exchange)
         trace = exchange.trace
@@ -108,7 +99,14 @@ class Dispatcher:
                 return False
             return provider.max_concurrency == 0 or self.in_flight(provider.name) < provider.max_concurrency
 
-        chosen = choose(_speaking(model, exchange.dialect, offer), has_room, random())  # noqa: S311 - load spreading, no secret
+        speaking = _speaking(model, exchange.dialect, offer)
+        if not speaking:
+            raise InvalidRequest(
+                f"{model.id} can't be called on this route on this server: none of its providers speaks it.",
+                code="route_not_supported",
+                param="model",
+            )
+        chosen = choose(speaking, has_room, random())  # noqa: S311 - load spreading, no secret
         if chosen is None:
             raise provider_busy(model.id)
         return chosen

@@ -1,11 +1,11 @@
 """Where an account stands, as response headers: under our names and under those that the SDKs document."""
 
 from collections.abc import Sequence
-from math import ceil
 
 from freetheai_gateway.clock import rfc3339
 from freetheai_gateway.dialects.protocol import LimitHeaderNames
 from freetheai_gateway.domain.limits import Rule, Standing
+from freetheai_gateway.errors import whole_seconds
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -17,7 +17,7 @@ def limit_headers(standings: Sequence[Standing], names: LimitHeaderNames, now: f
         limit, remaining = b"%d" % standing.limit, b"%d" % standing.remaining
         match standing.rule:
             case Rule.REQUESTS_PER_MINUTE:
-                reset = ceil(standing.reset_s)
+                reset = whole_seconds(standing.reset_s)
                 headers += (
                     (b"x-ratelimit-limit", limit),
                     (b"x-ratelimit-remaining", remaining),
@@ -32,7 +32,7 @@ def limit_headers(standings: Sequence[Standing], names: LimitHeaderNames, now: f
                 headers += (
                     (b"x-dailylimit-limit", limit),
                     (b"x-dailylimit-remaining", remaining),
-                    (b"x-dailylimit-reset", b"%d" % ceil(standing.reset_s)),
+                    (b"x-dailylimit-reset", b"%d" % whole_seconds(standing.reset_s)),
                 )
             case Rule.TOKENS_PER_MINUTE:
                 pass  # charged only when a reply is settled: no number before it would be true

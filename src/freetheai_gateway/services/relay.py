@@ -58,6 +58,7 @@ async def _pass_events(reply: UpstreamReply, stream: RawStream, exchange: Exchan
         if events:
             await sink.write(events)
             events = b""
+        stream.check()
     last = events + stream.finish()
     _note(stream, exchange.settlement)
     exchange.settlement.succeed()

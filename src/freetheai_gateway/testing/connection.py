@@ -141,6 +141,7 @@ class Connection(asyncio.Protocol):
                 await self._take(exchange, step)
             self._pending.popleft()
             self._host.ended(exchange, Outcome.DONE)
+        self._player = None  # here and not in the callback: the next request may come before that runs
         if not self._keep_alive:
             self._transport.close()
 
@@ -167,11 +168,12 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _played(self, task: asyncio.Task[None]) -> None:
-        self._player = None
         failure = None if task.cancelled() else task.exception()
         if failure is not None:
             self._host.failures.append(failure)
             self._transport.abort()
+        elif not task.cancelled():
+            return
         while self._pending:
             exchange, _ = self._pending.popleft()
             self._host.ended(exchange, Outcome.CANCELLED)

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from math import ceil
 
 from freetheai_gateway.dialects.protocol import Dialect
-from freetheai_gateway.errors import ClientCanceled, GatewayError, ProviderUnavailable
+from freetheai_gateway.errors import ClientCanceled, GatewayError, ProviderUnavailable, whole_seconds
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.web.request import Connection, Send
 
@@ -172,7 +171,7 @@ class Response:
 def _retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
     headers = []
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after_s))))
+        headers.append((b"retry-after", b"%d" % max(1, whole_seconds(error.retry_after_s))))
     if error.should_not_retry:
         headers.append((b"x-should-retry", b"false"))
     return headers

@@ -61,7 +61,7 @@ class Client:
             head = await self.reader.readuntil(b"\r\n\r\n")
         first, *lines = head.decode().removesuffix("\r\n\r\n").split("\r\n")
         fields = [line.split(": ", 1) for line in lines]
-        headers = {name: value for name, value in fields}
+        headers = dict(fields)
         assert len(headers) == len(fields), f"a header came twice: {lines}"
         return int(first.split()[1]), headers
 
@@ -148,6 +148,13 @@ async def serving(app: App, **settings: Any) -> AsyncIterator[Service]:
             client.leave()
         server.stop()
         await ended
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(SOON_S):
+        while not holds():  # noqa: ASYNC110 - the server under test sets no event for it
+            await asyncio.sleep(0.002)
 
 
 def connection_of(scope: Any) -> EdgeConnection:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from freetheai_gateway.errors import RequestTimeout
-from tests.contract.edge.serving import SOON_S, answer, connection_of, echo, read_body, serving
+from tests.contract.edge.serving import SOON_S, answer, connection_of, echo, read_body, serving, until
 
 SHORT_S = 0.2
 LONGER_S = 0.5
@@ -150,10 +150,8 @@ async def test_reader_when_it_stops_after_the_end_of_a_response_then_the_connect
 
     async with serving(app, progress_timeout_s=SHORT_S) as service:
         with await _silent_reader(service.server.bound_port):
-            async with asyncio.timeout(SOON_S):
-                await answered.wait()
-                while service.server.server_state.connections:
-                    await asyncio.sleep(0.01)
+            await answered.wait()
+            await until(lambda: not service.server.server_state.connections)
 
 
 async def test_reader_when_it_is_slow_but_reads_then_it_gets_everything() -> None:

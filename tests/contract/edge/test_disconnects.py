@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.edge.serving import SOON_S, answer, connection_of, read_body, serving
+from tests.contract.edge.serving import SOON_S, answer, connection_of, read_body, serving, until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -24,7 +24,6 @@ class Waiting:
         await read_body(receive)
         connection = connection_of(scope)
         connection.on_disconnect(self._count)
-        assert not connection.disconnected
         if self.begins:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"first", "more_body": True})
@@ -89,8 +88,7 @@ async def test_client_when_it_has_its_answer_then_the_callback_never_comes() -> 
         await client.ask(GET)
         (connection,) = service.server.server_state.connections
         client.leave()
-        while connection in service.server.server_state.connections:
-            await asyncio.sleep(0.001)
+        await until(lambda: connection not in service.server.server_state.connections)
         left.set()
         await done.wait()
     assert calls == []
@@ -143,9 +141,7 @@ async def test_pipelined_requests_when_the_client_leaves_then_only_the_running_o
         assert (await client.reply()).body == b"one"
         await second_runs.wait()
         client.leave()
-        async with asyncio.timeout(SOON_S):
-            while not told:
-                await asyncio.sleep(0.001)
+        await until(lambda: bool(told))
     assert told == ["/2"]
 
 

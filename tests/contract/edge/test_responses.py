@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from freetheai_gateway.errors import NotFound
-from tests.contract.edge.serving import SOON_S, answer, echo, read_body, serving
+from tests.contract.edge.serving import SOON_S, answer, echo, read_body, serving, until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": []}
@@ -125,6 +125,7 @@ async def test_expect_continue_when_the_app_refuses_then_no_100_is_sent() -> Non
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await answer(send, b"too large", status=413)
+        assert (await receive())["type"] == "http.disconnect"
 
     async with serving(app) as service:
         reply = await service.ask(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
@@ -159,9 +160,7 @@ async def test_answer_when_it_is_early_and_the_client_does_not_end_then_it_is_cl
     async with serving(app, discard_s=0.05) as service:
         client = await service.connect()
         await client.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\nsome")
-        async with asyncio.timeout(SOON_S):
-            while service.server.server_state.connections:
-                await asyncio.sleep(0.005)
+        await until(lambda: not service.server.server_state.connections)
 
 
 async def test_body_when_the_app_does_not_read_then_the_client_is_held_back() -> None:

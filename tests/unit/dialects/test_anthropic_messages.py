@@ -37,7 +37,11 @@ STREAM = START + PING + OPEN + DELTA + CLOSE + END + STOP
 def _follow(parts: list[bytes]) -> tuple[bytes, RawStream]:
     request = MESSAGES.parse_request(b'{"model":"a","messages":[1],"stream":true}')
     stream = MESSAGES.open_stream(request, ALIAS)
-    return b"".join(stream.feed(part) for part in parts), stream
+    out = b""
+    for part in parts:
+        out += stream.feed(part)
+        stream.check()
+    return out, stream
 
 
 def test_stream_when_cut_at_every_byte_then_only_the_model_changes() -> None:

@@ -166,8 +166,15 @@ STREAM = ROLE + FIRST + SECOND + FINISH + USAGE + DONE
 
 def _follow(parts: list[bytes], request: RawRequest | None = None) -> tuple[bytes, RawStream]:
     stream = CHAT.open_stream(request or _request(), ALIAS)
-    out = b"".join(stream.feed(part) for part in parts)
-    return out, stream
+    return _feed(stream, parts), stream
+
+
+def _feed(stream: RawStream, parts: list[bytes]) -> bytes:
+    out = b""
+    for part in parts:
+        out += stream.feed(part)
+        stream.check()
+    return out
 
 
 def _aliased(stream: bytes) -> bytes:
@@ -240,6 +247,15 @@ def test_stream_when_an_event_is_an_error_then_the_upstream_said_so(at: int) -> 
     with pytest.raises(UpstreamSaidError) as caught:
         _follow(parts)
     assert "secret" not in str(caught.value)
+
+
+def test_stream_when_an_error_follows_content_in_one_read_then_the_content_goes_out_first() -> None:
+    """What was good is not lost with what was not."""
+    stream = CHAT.open_stream(_request(), ALIAS)
+    assert stream.feed(ROLE + FIRST + b'data: {"error":"x"}\n\n' + SECOND) == _aliased(ROLE + FIRST)
+    with pytest.raises(UpstreamSaidError):
+        stream.check()
+    assert stream.feed(FINISH + DONE) == b""
 
 
 @pytest.mark.parametrize("broken", [b"data: {not json}\n\n", b"data: 7\n\n", b'data: {"choices":{}}\n\n'])

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -79,6 +80,17 @@ async def test_client_when_it_leaves_after_the_end_then_nothing_was_cancelled(up
     await upstream.until(lambda: upstream.connections_open == 0)
     assert (upstream.cancelled, upstream.in_flight) == (0, 0)
     assert [exchange.connection for exchange in upstream.exchanges] == [1, 1]
+
+
+def test_connection_when_asked_again_at_once_then_every_request_is_answered() -> None:
+    """A client that is quicker than the end of the last script is not forgotten."""
+    with upstream_in_thread() as upstream, socket.create_connection(("127.0.0.1", upstream.port), timeout=5) as client:
+        for _ in range(500):
+            client.sendall(request("plain?chunks=1", keep_alive=True))
+            data = b""
+            while not data.endswith(b"0\r\n\r\n"):
+                data += client.recv(65536)
+        assert upstream.cancelled == 0
 
 
 async def test_script_when_played_then_the_client_gets_exactly_its_bytes(upstream: ScriptedUpstream) -> None:

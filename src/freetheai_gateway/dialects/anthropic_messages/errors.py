@@ -1,8 +1,6 @@
 """Anthropic's error envelope; our rule name, limits and waits stand under `details` (design section 5)."""
 
-from math import ceil
-
-from freetheai_gateway.errors import GatewayError
+from freetheai_gateway.errors import GatewayError, whole_seconds
 from freetheai_gateway.jsonc import encode
 
 _TYPES = {
@@ -28,7 +26,7 @@ def render_error(error: GatewayError, request_id: str) -> bytes:
     if error.param is not None:
         details["param"] = error.param
     if error.retry_after_s is not None:
-        details["retry_after_s"] = ceil(error.retry_after_s)
+        details["retry_after_s"] = whole_seconds(error.retry_after_s)
     inner = {"type": _TYPES.get(error.status, "api_error"), "message": error.message, "details": details}
     return encode({"type": "error", "error": inner, "request_id": request_id})
 

@@ -1,8 +1,6 @@
 """The error envelope of design section 5, which is OpenAI's with more keys."""
 
-from math import ceil
-
-from freetheai_gateway.errors import GatewayError
+from freetheai_gateway.errors import GatewayError, whole_seconds
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.sse import data_event
 
@@ -17,7 +15,7 @@ def error_object(error: GatewayError, request_id: str) -> dict[str, object]:
         **error.details,
     }
     if error.retry_after_s is not None:
-        body["retry_after_s"] = ceil(error.retry_after_s)
+        body["retry_after_s"] = whole_seconds(error.retry_after_s)
     body["request_id"] = request_id
     return body
 

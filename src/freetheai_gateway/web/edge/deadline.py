@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Deadline:
-    """One timer per connection; moving the deadline back costs a comparison, not a timer (0.65 µs each).
+    """One timer per connection; moving the deadline back costs a comparison, not a timer (0.65 us each).
 
     The timer stays where it was armed; when it fires too early it is armed again for what is left.
     """

@@ -8,7 +8,15 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from freetheai_gateway.errors import RequestTimeout
 from freetheai_gateway.web.edge.connection import SCOPE_EXTENSION, EdgeConnection
-from freetheai_gateway.web.edge.response_head import CHUNKED, CLOSE, END, ResponseMisuse, render_head
+from freetheai_gateway.web.edge.response_head import (
+    CHUNKED,
+    CLOSE,
+    CONTINUE,
+    END,
+    LAST_CHUNK,
+    ResponseMisuse,
+    render_head,
+)
 
 Message = MutableMapping[str, Any]
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
@@ -26,19 +34,19 @@ class Channel(Protocol):
         ...
 
     def resume_reading(self) -> None:
-        """The exchange has room for more of its body."""
+        """Take note that the exchange has room for more of its body."""
         ...
 
     def expect(self) -> None:
-        """The exchange has begun or ceased to wait for its body."""
+        """Take note that the exchange has begun or ceased to wait for its body."""
         ...
 
     def exchange_over(self, exchange: "Exchange") -> None:
-        """The response is complete."""
+        """Go on with what comes after a complete response."""
         ...
 
     def exchange_failed(self, exchange: "Exchange", raised: BaseException) -> None:
-        """The app ended without completing its response."""
+        """Make up for an app that ended without completing its response."""
         ...
 
 
@@ -50,6 +58,28 @@ class Exchange:
     - `send` says `connection: close` when the response begins before the request is complete.
     - `send` to a client that has left does nothing.
     """
+
+    __slots__ = (
+        "_body",
+        "_body_is_late",
+        "_bytes_left",
+        "_channel",
+        "_chunked",
+        "_expects_continue",
+        "_flow",
+        "_has_news",
+        "_news",
+        "_transport",
+        "buffered_bytes",
+        "connection",
+        "disconnected",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+        "response_started",
+        "scope",
+        "waits_for_body",
+    )
 
     def __init__(self, channel: Channel, scope: Message, *, keep_alive: bool, expects_continue: bool) -> None:
         self.scope = scope
@@ -63,6 +93,8 @@ class Exchange:
         self.response_started = False
         self.response_complete = False
         self._channel = channel
+        self._flow = channel.flow
+        self._transport = channel.transport
         self._expects_continue = expects_continue
         self._body: list[bytes] = []
         self._has_news = False
@@ -96,7 +128,7 @@ class Exchange:
         self._wake()
 
     def disconnect(self) -> None:
-        """The client has left: drop, and tell the app."""
+        """Drop, and tell the app that its client has left."""
         self.drop()
         self.connection.lose()
 
@@ -124,7 +156,7 @@ class Exchange:
         if self._expects_continue:
             self._expects_continue = False
             if self.more_body and not self._body and not self.disconnected:
-                self._channel.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._transport.write(CONTINUE)
         while not (self._has_news or self.disconnected or self.response_complete):
             await self._wait()
         if self.disconnected or self.response_complete:
@@ -152,9 +184,8 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """Send the head or a part of the body; waits while the client reads too slowly."""
-        flow = self._channel.flow
-        if flow.write_paused and not self.disconnected:
-            await flow.drain()
+        if self._flow.write_paused and not self.disconnected:
+            await self._flow.drain()
         if self.disconnected:
             return
         kind = message["type"]
@@ -182,15 +213,14 @@ class Exchange:
         if not self.keep_alive and b"connection" not in framing:
             head += CLOSE
         self.response_started = True
-        self._channel.transport.write(head + END)
+        self._expects_continue = False
+        self._transport.write(head + END)
 
     def _send_body(self, body: bytes, *, more_body: bool) -> None:
-        write = self._channel.transport.write
+        write = self._transport.write
         if self._chunked:
-            if body:
-                write(b"%x\r\n%b\r\n" % (len(body), body) if more_body else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
-            elif not more_body:
-                write(b"0\r\n\r\n")
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            write(chunk if more_body else chunk + LAST_CHUNK)
         elif body and self.scope["method"] != "HEAD":
             if self._bytes_left is not None:
                 self._bytes_left -= len(body)

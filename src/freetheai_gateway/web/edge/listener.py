@@ -1,7 +1,6 @@
 """The socket that a server listens on."""
 
 import errno
-import os
 import socket
 
 
@@ -10,7 +9,7 @@ class CannotListen(Exception):
 
     def __init__(self, host: str, port: int, error: OSError) -> None:
         taken = error.errno == errno.EADDRINUSE
-        reason = "the port is taken" if taken else os.strerror(error.errno or 0)
+        reason = "the port is taken" if taken else error.strerror
         super().__init__(f"Cannot listen on {host} port {port}: {reason}.")
         self.host = host
         self.port = port

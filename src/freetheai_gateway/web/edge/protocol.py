@@ -1,13 +1,12 @@
 """One client connection: HTTP/1.1 in, exchanges out, with limits and deadlines that stock uvicorn lacks.
 
-Sources: RFC 9112 (HTTP/1.1: section 6 framing, 9.3 pipelining, 9.6 closing) and RFC 9110 section 7.8 (an upgrade may be ignored).
+Sources: RFC 9112 (section 6 framing, 9.3 pipelining, 9.6 closing), RFC 9110 section 7.8 (an upgrade may be ignored).
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from enum import Enum, auto
-from typing import Final
+from enum import Enum
+from typing import Final, cast
 from urllib.parse import unquote
 
 import httptools
@@ -20,33 +19,26 @@ from freetheai_gateway.errors import GatewayError, HeadersTooLarge, InvalidReque
 from freetheai_gateway.ids import new_request_id
 from freetheai_gateway.log import get_log
 from freetheai_gateway.web.edge.deadline import Deadline
-from freetheai_gateway.web.edge.exchange import Exchange
-from freetheai_gateway.web.edge.response_head import END, render_head
-from freetheai_gateway.web.edge.settings import EdgeSettings
-
-Headers = Sequence[tuple[bytes, bytes]]
-RenderError = Callable[[GatewayError, str], tuple[int, Headers, bytes]]
-"""Renders an error for a request id: status, headers of the content, body."""
+from freetheai_gateway.web.edge.exchange import Exchange, Message
+from freetheai_gateway.web.edge.refusal import RenderError, refusal_of, render_refusal
+from freetheai_gateway.web.edge.settings import STALL_SAMPLES, EdgeSettings
 
 MAX_PIPELINED: Final = 256
 """Requests that one connection may have waiting behind the one that runs; they cost some 3 kB each."""
-_OWN_HEADERS: Final = frozenset({b"date", b"connection", b"content-length", b"x-request-id", b"request-id"})
-_STALL_SAMPLES: Final = 4
-"""How often per `progress_timeout_s` a slow reader's buffer is looked at."""
 
 _log = get_log("edge")
 
 
 class Awaited(Enum):
-    """What the connection waits for; each has its deadline."""
+    """What the connection waits for; the value names the setting that says for how long."""
 
-    APP = auto()
-    HEAD = auto()
-    BODY = auto()
-    NEXT_REQUEST = auto()
-    READER = auto()
-    ANSWER_TO_HALF_CLOSED = auto()
-    DISCARDED_REST = auto()
+    APP = ""
+    HEAD = "header_timeout_s"
+    BODY = "progress_timeout_s"
+    NEXT_REQUEST = "idle_timeout_s"
+    READER = "stall_sample_s"
+    ANSWER_TO_HALF_CLOSED = "half_close_grace_s"
+    DISCARDED_REST = "discard_s"
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -64,14 +56,6 @@ class EdgeProtocol(HttpToolsProtocol):
         self._render_error = render_error
         self._deadline = Deadline(self.loop, self._deadline_passed)
         self._awaited = Awaited.HEAD
-        self._delays_s = {
-            Awaited.HEAD: settings.header_timeout_s,
-            Awaited.BODY: settings.progress_timeout_s,
-            Awaited.NEXT_REQUEST: settings.idle_timeout_s,
-            Awaited.READER: settings.progress_timeout_s / _STALL_SAMPLES,
-            Awaited.ANSWER_TO_HALF_CLOSED: settings.half_close_grace_s,
-            Awaited.DISCARDED_REST: settings.discard_s,
-        }
         self._running: Exchange | None = None
         self._queue: deque[Exchange] = deque()
         self._incoming: Exchange | None = None
@@ -99,6 +83,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everyone who still has something to say to this client."""
+        del exc  # why does not matter to them
         self.connections.discard(self)
         self._deadline.stop()
         self._is_closing = True
@@ -142,10 +127,8 @@ class EdgeProtocol(HttpToolsProtocol):
                     self._parse(data[start : start + step])
         except GatewayError as error:
             self._refuse(error)
-        except httptools.HttpParserCallbackError as failed:
-            self._refuse(_cause(failed))
-        except httptools.HttpParserError:
-            self._refuse(InvalidRequest("This is not a valid HTTP/1.1 request."))
+        except httptools.HttpParserError as failed:
+            self._refuse(refusal_of(failed))
         if self._in_head:
             self.expect()
 
@@ -165,13 +148,13 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _head_without_upgrade(self) -> bytes:
         """Write the head again as that of an ordinary request, for a parser that has not left HTTP."""
-        method = self.parser.get_method()
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
             raise InvalidRequest("This server is not a proxy.")
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
-        return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self.url, b"".join(lines))
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(lines))
 
     # --- the parser's calls (`on_url` and `on_header` are uvicorn's) ---
 
@@ -197,7 +180,7 @@ class EdgeProtocol(HttpToolsProtocol):
         url = httptools.parse_url(self.url)
         raw_path = url.path or b"/"
         path = raw_path.decode("ascii")
-        scope = self.scope
+        scope = cast("Message", self.scope)
         scope["method"] = parser.get_method().decode("ascii")
         scope["http_version"] = version
         scope["path"] = unquote(path) if "%" in path else path
@@ -283,7 +266,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
-        task = self.loop.create_task(exchange.run(self.app))  # type: ignore[arg-type]
+        task = self.loop.create_task(exchange.run(self.app))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         self.expect()
@@ -307,18 +290,8 @@ class EdgeProtocol(HttpToolsProtocol):
             self._answer(error)
 
     def _answer(self, error: GatewayError, request_id: str | None = None, *, has_body: bool = True) -> None:
-        request_id = request_id or new_request_id()
-        status, headers, body = self._render_error(error, request_id)
-        _log.info("request_refused", request_id=request_id, status=status, code=error.code)
-        own = [
-            *self.default_headers,
-            (b"x-request-id", request_id.encode()),
-            (b"request-id", request_id.encode()),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-        ]
-        head, _ = render_head(status, own + [header for header in headers if header[0] not in _OWN_HEADERS])
-        self.transport.write(head + END + (body if has_body else b""))
+        head, body = render_refusal(error, request_id or new_request_id(), self.default_headers, self._render_error)
+        self.transport.write(head + body if has_body else head)
         self._linger()
 
     def _linger(self) -> None:
@@ -370,7 +343,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if awaited is Awaited.APP:
             self._deadline.clear()
         else:
-            self._deadline.set(self._delays_s[awaited])
+            self._deadline.set(getattr(self._settings, awaited.value))
 
     def _deadline_passed(self) -> None:
         match self._awaited:
@@ -389,18 +362,7 @@ class EdgeProtocol(HttpToolsProtocol):
         unsent_bytes = self.transport.get_write_buffer_size()
         self._stalled_samples = self._stalled_samples + 1 if unsent_bytes >= self._unsent_bytes else 0
         self._unsent_bytes = unsent_bytes
-        if self._stalled_samples < _STALL_SAMPLES:
-            self._deadline.set(self._delays_s[Awaited.READER])
+        if self._stalled_samples < STALL_SAMPLES:
+            self._deadline.set(self._settings.stall_sample_s)
         else:
             self.transport.abort()
-
-
-def _cause(failed: httptools.HttpParserCallbackError) -> GatewayError:
-    """Tell a refusal that our callback raised from a target that it could not read, and both from a bug of ours."""
-    cause = failed.__context__
-    if isinstance(cause, GatewayError):
-        return cause
-    if isinstance(cause, httptools.HttpParserInvalidURLError | UnicodeDecodeError):
-        return InvalidRequest("The target of the request is not a valid path.")
-    _log.error("edge_callback_failed", error=type(cause).__name__)
-    return ServerError("The gateway failed while it read the request.")

@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 CLOSE: Final = b"\r\nconnection: close"
 CHUNKED: Final = b"\r\ntransfer-encoding: chunked"
 END: Final = b"\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])

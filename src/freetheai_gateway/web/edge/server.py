@@ -11,7 +11,8 @@ import uvicorn
 
 from freetheai_gateway.web.edge.exchange import App
 from freetheai_gateway.web.edge.listener import CannotListen, bind
-from freetheai_gateway.web.edge.protocol import EdgeProtocol, RenderError
+from freetheai_gateway.web.edge.protocol import EdgeProtocol
+from freetheai_gateway.web.edge.refusal import RenderError
 from freetheai_gateway.web.edge.settings import EdgeSettings
 
 _DATE_S = 1.0
@@ -89,6 +90,7 @@ class EdgeServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
+
         def connect() -> EdgeProtocol:
             return EdgeProtocol(self.config, self.server_state, self.settings, self._render_error)
 

@@ -1,6 +1,10 @@
 """What the edge needs to know; `app` fills it from the settings tree."""
 
 from dataclasses import dataclass
+from typing import Final
+
+STALL_SAMPLES: Final = 4
+"""How often per `progress_timeout_s` a slow reader's buffer is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +33,8 @@ class EdgeSettings:
     """How long cancelled requests may take to say goodbye after that."""
     shutdown_delay_s: float = 0.0
     """How long connections are still accepted after SIGTERM, while `EdgeServer.draining` is true."""
+
+    @property
+    def stall_sample_s(self) -> float:
+        """How long to wait between two looks at a slow reader's buffer."""
+        return self.progress_timeout_s / STALL_SAMPLES
