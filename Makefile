@@ -33,7 +33,7 @@ docs: $(VENV)/dev.stamp ## Write the generated parts of docs/ anew
 	@$(BIN)/python tools/docs.py
 
 bench: $(VENV)/dev.stamp ## Measure against nginx on this machine (needs nginx; never part of the tests)
-	@$(BIN)/python tools/bench/run.py
+	@$(BIN)/python -m tools.bench.run
 
 constraints: $(VENV)/dev.stamp ## Pin the newest versions that fit pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --no-header --no-annotate --no-emit-find-links --no-emit-index-url \

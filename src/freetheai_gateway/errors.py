@@ -197,3 +197,42 @@ class ProviderTimeout(GatewayError):
 
     status = 504
     type = "provider_timeout"
+
+
+KNOWN_CODES = frozenset(
+    {
+        "client_canceled",
+        "concurrency",
+        "concurrency_limit_error",
+        "content_policy_violation",
+        "context_length_exceeded",
+        "daily_limit_error",
+        "daily_requests",
+        "discord_membership_required",
+        "invalid_api_key",
+        "invalid_json",
+        "invalid_request_error",
+        "invalid_type",
+        "method_not_allowed",
+        "missing_required_parameter",
+        "model_access_denied",
+        "model_not_found",
+        "model_not_supported",
+        "model_retired",
+        "not_configured",
+        "not_found_error",
+        "provider_error",
+        "provider_timeout",
+        "provider_unavailable",
+        "rate_limit_error",
+        "refusals",
+        "request_too_large",
+        "requests_per_minute",
+        "restarting",
+        "route_not_supported",
+        "server_error",
+        "tokens_per_minute",
+        "user_paused",
+    }
+)
+"""Every code that the gateway itself gives. Others come from upstreams and never become a metric's label."""

@@ -6,6 +6,7 @@ completion or an upstream address; foreign exceptions are named by their class.
 
 import logging
 import os
+import select
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -91,10 +92,13 @@ def request_logger(form: str = "auto", stream: TextIO | None = None) -> Callable
     as_json = form == "json" or (form == "auto" and not target.isatty())
     encode = msgspec.json.Encoder().encode
     render = (lambda line: encode(line) + b"\n") if as_json else _columns
+    room = select.poll()
+    room.register(descriptor, select.POLLOUT)
 
     def write(line: RequestLine) -> None:
         try:
-            os.write(descriptor, render(line))
+            if room.poll(0):  # a blocking pipe that its reader lets fill up would stop the whole event loop
+                os.write(descriptor, render(line))
         except OSError:
             return  # a reader of the log that went away must not end requests
 

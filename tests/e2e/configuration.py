@@ -23,7 +23,7 @@ UNHURRIED: Mapping[str, Value] = {
     "header_s": 5.0,
     "progress_s": 10.0,
     "idle_s": 10.0,
-    "keepalive_comment_s": 0.3,
+    "keepalive_comment_s": 0.2,
     "discard_s": 2.0,
 }
 """Timeouts of the edge for tests that are about something else."""
@@ -31,7 +31,7 @@ FIFTIETH: Mapping[str, Value] = {
     "header_s": 0.2,
     "progress_s": 0.6,
     "idle_s": 1.2,
-    "keepalive_comment_s": 0.3,
+    "keepalive_comment_s": 0.2,
     "discard_s": 0.5,
 }
 """A fiftieth of the defaults (but for `discard_s`, which must cover the sending of a large body)."""
@@ -47,7 +47,7 @@ class Plan:
     server: Mapping[str, Value] = field(default_factory=dict)
     access: Mapping[str, Value] = field(default_factory=dict)
     window_s: float = 60.0
-    timeouts: str = "{ connect_s = 1, first_byte_s = 2.4, idle_s = 2.4, total_s = 18 }"
+    timeouts: str = "{ connect_s = 1, first_byte_s = 1.5, idle_s = 1.5, total_s = 18 }"
 
 
 def render(plan: Plan) -> str:

@@ -344,5 +344,6 @@ def test_headers_when_the_account_has_limits_then_successes_say_where_it_stands(
     reply = chat(gateway, keys["regular"], PLAIN)
     assert reply.headers["x-ratelimit-limit"] == reply.headers["x-ratelimit-limit-requests"] == "5000"
     assert int(reply.headers["x-ratelimit-remaining"]) < 5000
-    assert 0 <= int(reply.headers["x-ratelimit-reset"]) <= 60
+    # Above 600 a minute the window is kept in 120 buckets, and an event may leave one of them late.
+    assert 0 < int(reply.headers["x-ratelimit-reset"]) <= 61
     assert (reply.headers["x-concurrency-limit"], reply.headers["x-concurrency-remaining"]) == ("3", "2")

@@ -6,7 +6,7 @@ import anthropic
 import openai
 
 from tests.e2e.configuration import PLAIN
-from tests.e2e.gateway import CANARY, Gateway, Key
+from tests.e2e.gateway import CANARY, Gateway, Key, eventually
 from tests.e2e.refusals import GENEROUS_S, use_up
 
 
@@ -19,7 +19,8 @@ def test_openai_sdk_when_the_daily_cap_is_used_up_then_it_raises_at_once(
     gateway: Gateway, keys: dict[str, Key]
 ) -> None:
     """The SDK with its defaults does not retry, and shows code and request id."""
-    use_up(gateway, keys["capped"], PLAIN)
+    last = use_up(gateway, keys["capped"], PLAIN).headers["x-request-id"]
+    eventually(lambda: last in [line["request_id"] for line in gateway.log_lines()], "the first refusal is logged")
     logged = len(gateway.log_lines())
     with openai.OpenAI(base_url=gateway.base_url, api_key=keys["capped"].secret) as client:
         assert client.max_retries > 0
@@ -36,6 +37,7 @@ def test_openai_sdk_when_the_daily_cap_is_used_up_then_it_raises_at_once(
     assert isinstance(refusal.body, dict)
     assert refusal.body["request_id"] == refusal.request_id
     assert refusal.response.headers["x-should-retry"] == "false"
+    eventually(lambda: bool(refused_since(gateway, logged)), "the refusal is logged")
     assert [line["request_id"] for line in refused_since(gateway, logged)] == [refusal.request_id]
 
 

@@ -189,7 +189,9 @@ def test_stream_when_it_has_a_finish_reason_but_no_done_then_it_ends_politely(
     assert b'"error"' not in reply.body
 
 
-@pytest.mark.parametrize("behaviour", ["plain?first_delay_s=0.9", "plain?head_delay_s=0.9", "plain?after=3&gap_s=0.9"])
+@pytest.mark.parametrize(
+    "behaviour", ["plain?first_delay_s=0.55", "plain?head_delay_s=0.55", "plain?after=3&gap_s=0.55"]
+)
 def test_stream_when_the_upstream_is_silent_then_comments_keep_it_alive(
     gateway: Gateway, key: Key, sdk: openai.OpenAI, upstream: ScriptedUpstream, behaviour: str
 ) -> None:
@@ -208,7 +210,7 @@ def test_failure_when_after_a_sign_of_life_then_it_is_an_event_and_the_sdk_raise
     gateway: Gateway, key: Key, sdk: openai.OpenAI, upstream: ScriptedUpstream
 ) -> None:
     """Once a comment went out the status is spent: the failure comes as an error event."""
-    play(upstream, "cut-before-head?head_delay_s=0.9")
+    play(upstream, "cut-before-head?head_delay_s=0.55")
     assert_broken_off(chat(gateway, key, MODEL, stream=True), "provider_error")
     stream = sdk.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": CANARY}], stream=True)
     with pytest.raises(openai.APIError, match="failed"):

@@ -60,9 +60,9 @@ class Streams:
 def wrk(program: str, target: Target, *, connections: int, seconds: int, body_file: Path) -> Rate:
     """Load with wrk, one thread. Raises `OSError`, `subprocess.SubprocessError`."""
     body_file.write_bytes(wire.request_body(target.model))
+    how: list[str | Path] = [program, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT]
     done = subprocess.run(
-        [program, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", SCRIPT]
-        + [f"http://127.0.0.1:{target.port}{target.path}", "--", body_file, target.key],
+        [*how, f"http://127.0.0.1:{target.port}{target.path}", "--", body_file, target.key],
         check=True,
         capture_output=True,
         timeout=seconds + _GRACE_S,

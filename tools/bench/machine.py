@@ -122,6 +122,12 @@ def describe(cores: Cores) -> dict[str, object]:
     }
 
 
+def summary() -> str:
+    """Name the machine in a line."""
+    load, system, python = os.getloadavg()[0], platform.release(), platform.python_version()
+    return f"{_cpu_model()}, {os.cpu_count()} cores, load {load:.2f}, Linux {system}, Python {python}"
+
+
 def _cpu_model() -> str:
     for line in (PROC / "cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")

@@ -26,8 +26,8 @@ http {{
 {body}}}
 """
 _REPLIES = """\
-  default_type application/json;
   server {{
+    default_type application/json;
     listen 127.0.0.1:{port} backlog=2048;
     {tls}
     location / {{ return 200 '{reply}'; }}

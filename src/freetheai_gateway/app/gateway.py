@@ -9,17 +9,20 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
-from freetheai_gateway.app.routes import build_routes
+from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
+from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
@@ -32,6 +35,9 @@ from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
 from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 from freetheai_gateway.web.asgi import GatewayASGI
+from freetheai_gateway.web.cors import CrossOrigin
+from freetheai_gateway.web.metrics import Gauges
+from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.routes import Router
 
 
@@ -58,11 +64,14 @@ class Gateway:
         self.directory = Directory(build_offer(settings, self.local_models))
         self.authenticator = Authenticator(self.accounts, self.directory)
         self._feed.subscribe(self.authenticator.forget)
+        self._dispatcher = Dispatcher(self._client, clock)
         self.completions = Completions(
-            self.directory,
-            Admission(self.limiter, RefusalGuard(), clock),
-            Dispatcher(self._client, clock),
-            journal,
+            self.directory, Admission(self.limiter, RefusalGuard(), clock), self._dispatcher, journal
+        )
+        health = settings.health
+        self._metrics = Metrics()
+        self._observer = Observer(
+            self._metrics, Thresholds(health.minimum_requests, health.degraded_from, health.down_from), clock
         )
 
     @classmethod
@@ -83,22 +92,50 @@ class Gateway:
 
     def asgi(self, is_draining: Callable[[], bool]) -> GatewayASGI:
         """Build the ASGI callable; `is_draining` is what `/readyz` asks."""
-        routes = build_routes(
-            self.directory,
-            self.authenticator,
-            self.completions,
-            self._clock,
-            is_draining,
-            max_body_bytes=self.settings.server.max_body_bytes,
+        settings = self.settings
+        services = Services(
+            directory=self.directory,
+            authenticator=self.authenticator,
+            completions=self.completions,
+            observer=self._observer,
+            metrics=self._metrics,
+            gauges=self._gauges(),
+            usage=self._usage,
+            clock=self._clock,
+            gate=OperatorGate(settings.metrics.token),
+            is_draining=is_draining,
+            max_body_bytes=settings.server.max_body_bytes,
         )
         return GatewayASGI(
-            Router(routes),
+            Router(build_routes(services)),
             OpenAIChat(),
             self._clock,
             get_log("web"),
-            request_logger(self.settings.log.format),
-            keepalive_s=self.settings.server.timeouts.keepalive_comment_s,
+            request_logger(settings.log.format),
+            observer=self._observer,
+            cross_origin=CrossOrigin(settings.server.cors_origins),
+            keepalive_s=settings.server.timeouts.keepalive_comment_s,
         )
+
+    def _gauges(self) -> Gauges:
+        return {
+            "freetheai_open_streams": (
+                "Streams that are open now.",
+                (),
+                lambda: {(): self.completions.open_streams},
+            ),
+            "freetheai_upstream_in_flight": (
+                "Calls to upstreams that run now.",
+                ("provider",),
+                lambda: {(name,): count for name, count in self._dispatcher.in_flight.items()},
+            ),
+            "freetheai_journal_pending_records": (
+                "Usage records that are not in the database yet.",
+                (),
+                lambda: {(): self._journal.pending},
+            ),
+            "freetheai_limits_backend_up": ("Whether limits are counted where they should be.", (), lambda: {(): 1}),
+        }
 
     async def close(self) -> None:
         """End what `open` started; records that are still in the journal go into the database."""

@@ -28,6 +28,7 @@ def build_offer(settings: Settings, local_models: Mapping[str, LocalModel]) -> O
             public_url=settings.server.public_url,
             has_discord=settings.discord.is_on,
             invite_url=settings.discord.invite_url,
+            has_role_ladder=settings.discord.is_on and bool(settings.discord.tier_roles),
         ),
         catalogue=build_catalogue(settings),
         providers={
@@ -36,6 +37,7 @@ def build_offer(settings: Settings, local_models: Mapping[str, LocalModel]) -> O
             if provider.api in APIS or provider.api == LOCAL_API
         },
         concurrency_wait_s=settings.access.concurrency_wait_s,
+        public_catalog=settings.access.public_catalog,
     )
 
 
@@ -63,7 +65,13 @@ def _tier(tier: TierSettings, settings: Settings) -> Tier:
         daily_requests=daily or None,
         window_s=settings.limits.window_s,
     )
-    return Tier(level=tier.level, name=tier.name, limits=limits, minimum_invites=tier.minimum_invites)
+    return Tier(
+        level=tier.level,
+        name=tier.name,
+        limits=limits,
+        minimum_invites=tier.minimum_invites,
+        images_per_day=tier.images_per_day,
+    )
 
 
 def _model(model: ModelSettings, families: tuple[Family, ...]) -> Model:

@@ -1,48 +1,80 @@
 """The table of routes: which path is answered by what, in which dialect errors are told."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.dialects.protocol import Dialect
+from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.ports import UsageStore
+from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute
-from freetheai_gateway.web.health import HealthRoutes
+from freetheai_gateway.web.health import HealthRoutes, ProbeRoutes
+from freetheai_gateway.web.metrics import Gauges, MetricsRoute
 from freetheai_gateway.web.models import ModelRoutes
+from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.routes import Route
 
 
-def build_routes(
-    directory: Directory,
-    authenticator: Authenticator,
-    completions: Completions,
-    clock: Clock,
-    is_draining: Callable[[], bool],
-    *,
-    max_body_bytes: int,
-) -> list[Route]:
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the handlers need."""
+
+    directory: Directory
+    authenticator: Authenticator
+    completions: Completions
+    observer: Observer
+    metrics: Metrics
+    gauges: Gauges
+    usage: UsageStore
+    clock: Clock
+    gate: OperatorGate
+    is_draining: Callable[[], bool]
+    max_body_bytes: int
+
+
+def build_routes(services: Services) -> list[Route]:
     """Build all routes; a new one is one more entry here and one handler in `web`."""
     chat, messages = OpenAIChat(), AnthropicMessages()
-    models = ModelRoutes(directory, authenticator)
-    health = HealthRoutes(directory, clock, is_draining)
     return [
-        Route(
-            "/chat/completions",
-            {"POST": CompletionRoute(chat, authenticator, completions, max_body_bytes)},
-            chat,
-        ),
-        Route(
-            "/messages",
-            {"POST": CompletionRoute(messages, authenticator, completions, max_body_bytes)},
-            messages,
-        ),
-        Route("/models", {"GET": models.list_models}, chat),
-        Route("/models", {"GET": models.show_model}, chat, takes_rest="id"),
-        Route("/health", {"GET": health.health}, chat),
-        Route("/", {"GET": health.base_url}, chat),
-        Route("/", {"GET": health.base_url}, chat, top=True),
-        Route("/healthz", {"GET": health.alive}, chat, top=True),
-        Route("/readyz", {"GET": health.ready}, chat, top=True),
+        Route("/chat/completions", {"POST": _completion(chat, services)}, chat),
+        Route("/messages", {"POST": _completion(messages, services)}, messages),
+        *_catalogue_routes(services, chat),
+        *_public_routes(services, chat),
+    ]
+
+
+def _completion(dialect: Dialect, services: Services) -> CompletionRoute:
+    return CompletionRoute(dialect, services.authenticator, services.completions, services.max_body_bytes)
+
+
+def _catalogue_routes(services: Services, dialect: Dialect) -> list[Route]:
+    models = ModelRoutes(services.directory, services.authenticator)
+    catalogue = CatalogueRoutes(
+        services.directory, services.authenticator, services.observer, services.usage, services.clock
+    )
+    return [
+        Route("/models", {"GET": models.list_models}, dialect),
+        Route("/models/full", {"GET": catalogue.full}, dialect),
+        Route("/models/leaderboard", {"GET": catalogue.leaderboard}, dialect),
+        Route("/models", {"GET": models.show_model}, dialect, takes_rest="id"),
+    ]
+
+
+def _public_routes(services: Services, dialect: Dialect) -> list[Route]:
+    health = HealthRoutes(services.directory, services.observer, services.usage, services.clock)
+    probes = ProbeRoutes(services.gate, services.is_draining)
+    return [
+        Route("/health", {"GET": health.health}, dialect),
+        Route("/", {"GET": health.base_url}, dialect),
+        Route("/", {"GET": health.base_url}, dialect, top=True),
+        Route("/healthz", {"GET": probes.alive}, dialect, top=True),
+        Route("/readyz", {"GET": probes.ready}, dialect, top=True),
+        Route("/metrics", {"GET": MetricsRoute(services.metrics, services.gauges, services.gate)}, dialect, top=True),
     ]

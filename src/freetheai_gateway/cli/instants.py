@@ -44,6 +44,6 @@ def read_day(text: str, now_s: float) -> str:
             return utc_day(now_s - int(back["count"]) * _UNITS_S["d"])
         if _DAY.fullmatch(text):
             return date.fromisoformat(text).isoformat()
-    except (ValueError, OverflowError):
+    except ValueError:
         pass  # a day that no calendar has, such as 2026-02-30: said below
     raise ValueError(f'"{text}" is no day; write one such as 2026-11-23, or 7d for the last seven days')

@@ -41,7 +41,7 @@ def usage(
     *,
     by: Annotated[
         Grouping, typer.Option("--by", metavar="WHAT", help="One line for each day, model, provider or account.")
-    ] = (Grouping.DAY),
+    ] = Grouping.DAY,
     since: Annotated[
         str | None,
         typer.Option("--since", metavar="DAY", help="First UTC day to count: 2026-11-23, or 7d for a week back."),

@@ -31,6 +31,7 @@ class Tier:
     name: str
     limits: Limits
     minimum_invites: int = 0
+    images_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ settle  the record is written, the slot freed, then the last bytes are sent
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.accounts import Caller
@@ -19,7 +20,7 @@ from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.limit_headers import limit_headers
-from freetheai_gateway.services.ports import Ledger, Sink
+from freetheai_gateway.services.ports import Ledger, Sink, UpstreamReply
 from freetheai_gateway.services.relay import relay_stream, relay_whole
 from freetheai_gateway.services.settle import Settlement
 from freetheai_gateway.services.trace import Trace
@@ -33,6 +34,8 @@ class Completions:
         self._admission = admission
         self._dispatcher = dispatcher
         self._ledger = ledger
+        self.open_streams = 0
+        """Streamed requests that are being answered now."""
 
     async def run(self, dialect: Dialect, caller: Caller, body: bytes, sink: Sink, trace: Trace) -> None:
         """Answer one request into the sink. Raises the `GatewayError` that the client is to see."""
@@ -57,11 +60,19 @@ class Completions:
             settlement.abandon()
 
     async def _answer(self, exchange: Exchange) -> None:
-        streamed = exchange.request.streamed
-        if streamed:
-            exchange.sink.keep_alive(exchange.dialect.keepalive)
+        if not exchange.request.streamed:
+            await self._relay(exchange, relay_whole)
+            return
+        exchange.sink.keep_alive(exchange.dialect.keepalive)
+        self.open_streams += 1
+        try:
+            await self._relay(exchange, relay_stream)
+        finally:
+            self.open_streams -= 1
+
+    async def _relay(self, exchange: Exchange, relay: Callable[[UpstreamReply, Exchange], Awaitable[None]]) -> None:
         attempt = await self._dispatcher.send(exchange)
         try:
-            await (relay_stream if streamed else relay_whole)(attempt.reply, exchange)
+            await relay(attempt.reply, exchange)
         finally:
             attempt.close()

@@ -21,6 +21,8 @@ class Site:
     public_url: str
     has_discord: bool = False
     invite_url: str = ""
+    has_role_ladder: bool = False
+    """Whether Discord roles raise tiers."""
 
     @property
     def where(self) -> str:
@@ -36,6 +38,7 @@ class Offer:
     catalogue: Catalogue
     providers: Mapping[str, Provider]
     concurrency_wait_s: float = 0.0
+    public_catalog: bool = False
 
     def find_model(self, name: str, kind: ModelKind) -> Model:
         """Find the model that a client named. Raises `InvalidRequest` with what it may have meant."""

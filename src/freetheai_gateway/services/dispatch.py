@@ -1,5 +1,6 @@
 """Sending an admitted request to one of the model's upstreams."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from random import random
 
@@ -40,9 +41,10 @@ class Dispatcher:
         self._clock = clock
         self._in_flight: dict[str, int] = {}
 
-    def in_flight(self, provider: str) -> int:
-        """How many calls to a provider run now."""
-        return self._in_flight.get(provider, 0)
+    @property
+    def in_flight(self) -> Mapping[str, int]:
+        """How many calls run now, by provider."""
+        return self._in_flight
 
     def leave(self, provider: str) -> None:
         """Count one call less."""
@@ -97,7 +99,7 @@ class Dispatcher:
                 return False
             if not (provider.shared_with_members or exchange.unlimited):
                 return False
-            return provider.max_concurrency == 0 or self.in_flight(provider.name) < provider.max_concurrency
+            return provider.max_concurrency == 0 or self._in_flight.get(provider.name, 0) < provider.max_concurrency
 
         speaking = _speaking(model, exchange.dialect, offer)
         if not speaking:

@@ -390,6 +390,10 @@ class UsageStore(Protocol):
         """Read the sums over all time."""
         ...
 
+    async def leaderboard_since(self, since: float, limit: int) -> Sequence[ModelRequests]:
+        """Rank the models that answered at least once since an instant, from the records themselves."""
+        ...
+
     async def leaderboard(self, since_day: str | None, limit: int) -> Sequence[ModelRequests]:
         """Rank the models that answered at least once since the UTC day, the most called first."""
         ...

@@ -51,17 +51,20 @@ def provider_busy(model: str, retry_after_s: float = RETRY_AFTER_S) -> ProviderU
 def from_transport(failed: UpstreamFailed, trace: Trace) -> GatewayError:
     """Translate a call that brought no complete reply."""
     trace.cause = str(failed)
+    trace.outcome = failed.failure.value
     return provider_timed_out(trace) if failed.failure in _TIMEOUTS else provider_failed(trace)
 
 
 def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace) -> GatewayError:
     """Translate a reply that is none."""
+    trace.outcome = "malformed" if isinstance(fault, MalformedReply) else "error_in_reply"
     trace.cause = str(fault) or "the provider reported an error inside its reply"
     return provider_failed(trace)
 
 
 def from_complaint(complaint: Complaint, reply: UpstreamReply, now: float, trace: Trace) -> GatewayError:
     """Translate an HTTP error; the client's own faults keep the upstream's sentence."""
+    trace.outcome = f"http_{reply.status}"
     trace.cause = f"status {reply.status}" + (f", code {complaint.code}" if complaint.code else "")
     match complaint.blame:
         case Blame.BUSY:

@@ -1,5 +1,7 @@
 """The end of an admitted request: its record is written, its slot freed, exactly once."""
 
+from http import HTTPStatus
+
 from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import Usage, UsageRecord, cost_micro_usd
 from freetheai_gateway.errors import GatewayError, ServerError
@@ -25,7 +27,7 @@ class Settlement:
 
     def succeed(self) -> None:
         """Record a reply that is complete; call this before its last bytes are sent."""
-        self._settle(200, "")
+        self._settle(HTTPStatus.OK, "")
 
     def fail(self, error: GatewayError) -> None:
         """Record a request that ended otherwise, also in mid-stream."""
@@ -53,6 +55,9 @@ class Settlement:
         self._settled = True
         trace = self._trace
         trace.status, trace.code = status, code
+        trace.outcome = "ok" if status == HTTPStatus.OK else trace.outcome or "canceled"
+        if self.upstream is not None:
+            trace.cost_micro_usd = cost_micro_usd(trace.usage, self.upstream.price)
         try:
             self._ledger.append(self._record())
         finally:
@@ -61,7 +66,7 @@ class Settlement:
 
     def _record(self) -> UsageRecord:
         trace = self._trace
-        caller, upstream, usage = trace.caller, self.upstream, trace.usage
+        caller, usage = trace.caller, trace.usage
         assert caller is not None
         return UsageRecord(
             request_id=trace.request_id,
@@ -84,5 +89,5 @@ class Settlement:
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
-            cost_micro_usd=cost_micro_usd(usage, upstream.price) if upstream is not None else 0,
+            cost_micro_usd=trace.cost_micro_usd,
         )

@@ -14,10 +14,13 @@ class Trace:
         "caller",
         "cause",
         "code",
+        "cost_micro_usd",
         "delivered",
         "estimated",
         "first_token_at",
         "model",
+        "outcome",
+        "own_s",
         "provider",
         "request_id",
         "route",
@@ -41,6 +44,8 @@ class Trace:
         self.provider = ""
         self.upstream_model = ""
         self.attempts = 0
+        self.own_s = 0.0
+        """Seconds of the gateway's own work before the first byte went to the client."""
         self.upstream_s = 0.0
         """Seconds spent waiting for the upstream before the first byte went to the client."""
         self.first_token_at: float | None = None
@@ -49,7 +54,10 @@ class Trace:
         self.code = ""
         self.cause = ""
         """Why an upstream failed, for the operator; never shown to the client and free of foreign text."""
+        self.outcome = ""
+        """How the last upstream call went, as a metric's label: `ok`, `http_429`, `head_timeout`, …"""
         self.usage = Usage()
+        self.cost_micro_usd = 0
         self.estimated = False
         self.delivered = False
 

@@ -155,10 +155,27 @@ class SqlUsage:
         async with self._database.read("ranking models") as connection:
             return [ModelRequests(row.model, int(row.requests)) for row in await connection.execute(statement)]
 
+    async def leaderboard_since(self, since: float, limit: int) -> Sequence[ModelRequests]:
+        """Rank as `leaderboard` does, by the records from an instant on."""
+        records = USAGE_RECORDS.c
+        requests = func.count()
+        statement = (
+            select(records.model, requests.label("requests"))
+            .where(records.started_at >= since)
+            .group_by(records.model)
+            .having(func.max(records.success) > 0)
+            .order_by(requests.desc(), records.model)
+            .limit(limit)
+        )
+        async with self._database.read("ranking models") as connection:
+            return [ModelRequests(row.model, int(row.requests)) for row in await connection.execute(statement)]
+
     async def prune(self, now: float, *, raw_days: int, rollup_days: int) -> int:
         """Delete records and roll-ups older than so many days; returns how many rows went.
 
         Deletes 1,000 rows per transaction, so that records which arrive meanwhile are not held up.
+        Whether a record is new is told by the records that are kept: a journal half drained and found again after
+        more than `raw_days` would count twice.
         """
         records, days = USAGE_RECORDS.c, USAGE_DAYS.c
         deleted = await self._delete_in_steps(

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 _CONTENT_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+PATIENCE_S = 10.0
+"""Far longer than what a test waits for ever needs, so that a slow machine passes."""
+
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
 
 
@@ -19,6 +22,8 @@ class Peer:
         self._reader = reader
         self._writer = writer
         self._left = asyncio.Event()
+        self.received_bytes = 0
+        """How much `until_left` has thrown away."""
 
     async def request(self) -> bytes:
         """Read one request, head and body, as it came. Raises `IncompleteReadError` where the client left."""
@@ -30,6 +35,10 @@ class Peer:
         """Read a request up to the empty line."""
         return await self._reader.readuntil(b"\r\n\r\n")
 
+    async def read(self, most_bytes: int) -> bytes:
+        """Read some bytes of whatever comes."""
+        return await self._reader.read(most_bytes)
+
     async def send(self, *parts: bytes) -> None:
         """Write parts, each as a packet of its own as far as the system allows."""
         for part in parts:
@@ -40,8 +49,8 @@ class Peer:
     async def until_left(self) -> None:
         """Read and throw away until the client has closed or reset the connection."""
         with suppress(ConnectionError):
-            while await self._reader.read(65536):
-                pass
+            while data := await self._reader.read(65536):
+                self.received_bytes += len(data)
         self._left.set()
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
@@ -96,8 +105,13 @@ class TcpServer:
 
 
 @asynccontextmanager
-async def tcp_server(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[TcpServer]:
-    """Serve a script on a free port of 127.0.0.1; what still runs at the end is cut off."""
+async def tcp_server(
+    script: Script, *, tls: ssl.SSLContext | None = None, within_s: float = PATIENCE_S
+) -> AsyncIterator[TcpServer]:
+    """Serve a script on a free port of 127.0.0.1; what still runs at the end is cut off.
+
+    The block raises `TimeoutError` after `within_s`, so that a peer that waits for ever fails its test and no more.
+    """
     server = TcpServer(script)
     running: set[asyncio.Task[None]] = set()
 
@@ -109,7 +123,8 @@ async def tcp_server(script: Script, *, tls: ssl.SSLContext | None = None) -> As
     listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
-        yield server
+        async with asyncio.timeout(within_s):
+            yield server
     finally:
         listener.close()
         for task in tuple(running):

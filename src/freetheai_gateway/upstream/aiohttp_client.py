@@ -217,9 +217,10 @@ class _PromptResponse(aiohttp.ClientResponse):
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
         """Wait for the head; the request was handed to the transport in this very turn of the loop."""
+        if connection.protocol.should_close:  # a reply is here already: not to this request
+            connection.transport.abort()
+            raise aiohttp.ServerDisconnectedError
         try:
-            if connection.protocol.should_close:  # a reply is here already: not to this request
-                raise aiohttp.ServerDisconnectedError
             return await super().start(connection)
         except BaseException:
             if connection.transport is not None:

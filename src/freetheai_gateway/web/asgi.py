@@ -8,7 +8,9 @@ from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.errors import ClientCanceled, GatewayError, ServerError
 from freetheai_gateway.ids import new_request_id
 from freetheai_gateway.log import Log, RequestLine
+from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.request import Receive, Request, Scope, Send
 from freetheai_gateway.web.response import Response
 from freetheai_gateway.web.routes import Router
@@ -27,6 +29,8 @@ class GatewayASGI:
         log: Log,
         log_request: Callable[[RequestLine], None],
         *,
+        observer: Observer,
+        cross_origin: CrossOrigin,
         keepalive_s: float,
     ) -> None:
         self._router = router
@@ -34,6 +38,8 @@ class GatewayASGI:
         self._clock = clock
         self._log = log
         self._log_request = log_request
+        self._observer = observer
+        self._cross_origin = cross_origin
         self._keepalive_s = keepalive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +47,16 @@ class GatewayASGI:
         connection = scope["extensions"][EXTENSION]
         task = asyncio.current_task()
         assert task is not None
-        request = Request(scope["method"], scope["path"], scope["query_string"], scope["headers"], receive, connection)
+        client = scope.get("client")
+        request = Request(
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            scope["headers"],
+            receive,
+            connection,
+            client[0] if client else "",
+        )
         trace = Trace(new_request_id(), "", self._clock)
         response = Response(send, connection, trace, self._default_dialect, self._keepalive_s)
         connection.on_disconnect(task.cancel)
@@ -52,15 +67,23 @@ class GatewayASGI:
             await self._interrupted(response, trace)
         finally:
             response.abandon()
+            self._observer.finished(trace)
             self._log_request(_line(request, trace))
 
     async def _serve(self, request: Request, response: Response, trace: Trace, raw_path: bytes) -> None:
         try:
+            origin = request.header(b"origin")
+            if origin:
+                response.add_headers(self._cross_origin.headers(origin))
             found = self._router.find(request.path, raw_path)
             trace.route = found.name
             response.dialect = found.route.dialect
             request.params = found.params
-            await found.handler(request.method)(request, response)
+            if request.method == "OPTIONS":
+                methods = (*found.route.handlers, "HEAD") if "GET" in found.route.handlers else found.route.handlers
+                await response.send_empty(204, self._cross_origin.preflight(request, tuple(methods)))
+            else:
+                await found.handler(request.method)(request, response)
         except GatewayError as error:
             await response.fail(error)
         except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours becomes a 500, named in the log

@@ -35,6 +35,8 @@ class Request:
     headers: list[tuple[bytes, bytes]]
     receive: Receive
     connection: Connection
+    client_host: str = ""
+    """Address of the direct peer, which may be a proxy."""
     params: Mapping[str, str] = field(default_factory=dict)
 
     def header(self, name: bytes) -> bytes:

@@ -74,7 +74,9 @@ class Response:
         """Say why the request was cancelled."""
         if self._connection.disconnected:
             return ClientCanceled("The client left before the reply was complete.")
-        return ProviderUnavailable("The server is restarting; try again in a moment.", retry_after_s=2)
+        return ProviderUnavailable(
+            "The server is restarting; try again in a moment.", code="restarting", retry_after_s=2
+        )
 
     def keep_alive(self, sign_of_life: bytes) -> None:
         """Answer as a stream, with a sign of life whenever nothing else was sent for `keepalive_s`."""
@@ -106,6 +108,12 @@ class Response:
         await self._start(status, (*headers, (b"content-length", b"%d" % len(body))))
         await self._send({"type": "http.response.body", "body": body})
 
+    async def send_empty(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send an answer that has no body by its status: 204, 304."""
+        self._finish()
+        await self._start(status, headers)
+        await self._send({"type": "http.response.body", "body": b""})
+
     async def fail(self, error: GatewayError) -> None:
         """Send an error: as an HTTP status before the first byte, as the dialect's error event after it."""
         if self._finished:
@@ -129,8 +137,8 @@ class Response:
         trace = self._trace
         trace.status = status
         request_id = trace.request_id.encode()
-        own_ms = (trace.elapsed_s() - trace.upstream_s) * 1000
-        timing = b"gateway;dur=%.1f" % own_ms
+        trace.own_s = trace.elapsed_s() - trace.upstream_s
+        timing = b"gateway;dur=%.1f" % (trace.own_s * 1000)
         if trace.attempts:
             timing += b", upstream;dur=%.1f" % (trace.upstream_s * 1000)
         await self._send(

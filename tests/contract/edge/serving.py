@@ -146,7 +146,8 @@ async def serving(app: App, **settings: Any) -> AsyncIterator[Service]:
     finally:
         for client in service.clients:
             client.leave()
-        server.stop()
+        if not server.draining:
+            server.stop()
         await ended
 
 

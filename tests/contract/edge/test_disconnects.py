@@ -146,7 +146,7 @@ async def test_pipelined_requests_when_the_client_leaves_then_only_the_running_o
 
 
 async def test_client_when_it_half_closes_then_it_still_gets_a_quick_answer() -> None:
-    """What `nc` and some HTTP/1.0 clients do; the second request of a pipeline is answered, too."""
+    """What `nc` does; the second request of a pipeline is answered, too."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.01)
@@ -154,7 +154,7 @@ async def test_client_when_it_half_closes_then_it_still_gets_a_quick_answer() ->
 
     async with serving(app, half_close_grace_s=60) as service:
         client = await service.connect()
-        await client.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.0\r\n\r\n")
+        await client.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
         client.writer.write_eof()
         assert (await client.reply()).body == b"/1"
         assert (await client.reply()).body == b"/2"

@@ -173,6 +173,26 @@ async def test_garbage_when_an_answer_is_owed_then_that_comes_first() -> None:
         assert await client.is_closed()
 
 
+async def test_body_when_it_breaks_in_a_waiting_request_then_that_one_never_begins() -> None:
+    """The one before it is answered, the one after it is not read."""
+    called = []
+    release = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        called.append(scope["path"])
+        await release.wait()
+        await answer(send, b"ok")
+
+    async with serving(app) as service:
+        client = await service.connect()
+        await client.send(b"GET /1 HTTP/1.1\r\n\r\nPOST /2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        release.set()
+        assert (await client.reply()).body == b"ok"
+        assert_refused(await client.reply(), 400)
+        assert await client.is_closed()
+    assert called == ["/1"]
+
+
 async def test_body_when_it_breaks_during_the_response_then_the_response_is_cut() -> None:
     """An error can't be written into the middle of a response."""
     begun = asyncio.Event()
@@ -210,6 +230,25 @@ async def test_pipeline_when_it_is_absurdly_long_then_400_after_the_answers() ->
         replies = [await client.reply() for _ in range(258)]
         assert [reply.status for reply in replies] == [200] * 257 + [400]
         assert await client.is_closed()
+
+
+async def test_pipeline_when_it_goes_on_and_on_then_it_is_read_no_faster_than_answered() -> None:
+    """Four hundred requests are more than may wait, but no more than may come one after the other."""
+    turns = asyncio.Semaphore(1)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await turns.acquire()
+        await echo(scope, receive, send)
+
+    async with serving(app) as service:
+        client = await service.connect()
+        await client.send(b"GET / HTTP/1.1\r\n\r\n" * 200)
+        assert (await client.reply()).status == 200
+        await client.send(b"GET / HTTP/1.1\r\n\r\n" * 200)
+        await asyncio.sleep(0.05)  # in which a wrong server would read on
+        for _ in range(400):
+            turns.release()
+        assert {(await client.reply()).status for _ in range(399)} == {200}
 
 
 async def test_service_when_clients_erred_then_it_serves_the_next() -> None:

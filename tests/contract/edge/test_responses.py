@@ -120,27 +120,41 @@ async def test_expect_continue_when_the_app_reads_then_100_comes_first() -> None
         assert (await client.ask(b"body")).body == b"POST / body"
 
 
+async def test_expect_continue_when_the_body_has_come_already_then_no_100_is_sent() -> None:
+    """A client that did not wait needs no leave (RFC 9110 section 10.1.1)."""
+    async with serving(echo) as service:
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+        assert (await service.ask(head + b"body")).body == b"POST / body"
+        client = await service.connect()
+        await client.send(head + b"bo")
+        assert (await client.ask(b"dy")).body == b"POST / body"
+
+
 async def test_expect_continue_when_the_app_refuses_then_no_100_is_sent() -> None:
-    """The body need not be sent at all."""
+    """Not before the answer and not after it; the body need not be sent at all."""
+    received = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await answer(send, b"too large", status=413)
-        assert (await receive())["type"] == "http.disconnect"
+        received.append(await receive())
 
     async with serving(app) as service:
-        reply = await service.ask(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+        client = await service.connect()
+        reply = await client.ask(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
         assert reply.status == 413
         assert reply.headers["connection"] == "close"
+        assert await client.is_closed()
+    assert received == [{"type": "http.disconnect"}]
 
 
 async def test_answer_when_it_is_early_then_a_client_that_sends_first_can_read_it() -> None:
-    """Forty megabytes are thrown away, the 413 is not lost to a reset."""
+    """Forty megabytes are thrown away, the 413 is not lost to a reset, and nobody waits for the end of the wait."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await answer(send, b"too large", status=413)
 
-    async with serving(app, discard_s=SOON_S) as service:
+    async with serving(app, discard_s=10 * SOON_S) as service:
         client = await service.connect()
         await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\n")
         for _ in range(40):
@@ -160,6 +174,20 @@ async def test_answer_when_it_is_early_and_the_client_does_not_end_then_it_is_cl
     async with serving(app, discard_s=0.05) as service:
         client = await service.connect()
         await client.ask(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\nsome")
+        await until(lambda: not service.server.server_state.connections)
+
+
+async def test_answer_when_it_is_early_and_large_and_nobody_reads_it_then_the_connection_is_aborted() -> None:
+    """Neither side moves, so neither waiting may be the last."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, b"x" * 20_000_000, status=413)
+
+    async with serving(app, discard_s=0.05, progress_timeout_s=0.1) as service:
+        client = await service.connect(receive_buffer_bytes=4_096)
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\nsome")
+        await until(lambda: service.server.server_state.total_requests == 1)
         await until(lambda: not service.server.server_state.connections)
 
 
@@ -216,6 +244,24 @@ async def test_app_when_it_raises_an_error_of_ours_then_that_is_rendered() -> No
         reply = await client.ask(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", has_body=False)
         assert reply.status == 404
         assert await client.is_closed()
+
+
+async def test_app_when_it_fails_while_another_task_receives_then_that_task_is_told() -> None:
+    """It would wait for ever."""
+    received = []
+    tasks = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read_body(receive)
+        tasks.append(asyncio.ensure_future(receive()))
+        await asyncio.sleep(0)
+        raise ValueError
+
+    async with serving(app) as service:
+        assert (await service.ask(GET)).status == 500
+        async with asyncio.timeout(SOON_S):
+            received.append(await tasks[0])
+    assert received == [{"type": "http.disconnect"}]
 
 
 @pytest.mark.parametrize("body", [b"", b"first"])
@@ -283,3 +329,24 @@ async def test_app_when_it_sends_after_the_end_then_the_next_response_is_unharme
         client = await service.connect()
         assert (await client.ask(GET)).body == b"one"
         assert (await client.ask(GET)).body == b"one"
+
+
+async def test_drain_when_a_response_has_not_begun_then_it_says_close() -> None:
+    """The client then opens a new connection, which another node may answer."""
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        entered.set()
+        await release.wait()
+        await answer(send, b"ok")
+
+    async with serving(app) as service:
+        client = await service.connect()
+        await client.send(GET)
+        await entered.wait()
+        service.server.stop()
+        await until(lambda: service.server.draining)
+        release.set()
+        assert (await client.reply()).headers["connection"] == "close"
+        assert await client.is_closed()
+        await service.ended

@@ -19,7 +19,7 @@ NOON = 1_795_392_000.0 + 43_200.0
 
 @pytest.fixture(params=["sqlite"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty, migrated database."""
+    """Give an empty, migrated database."""
     url = {"sqlite": f"sqlite:///{tmp_path}/freetheai.db"}[request.param]
     database = await Database.open(StoreSettings(url=url), create=True)
     yield database
@@ -28,13 +28,13 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 @pytest.fixture
 def accounts(database: Database) -> SqlAccounts:
-    """The account store and the key look-up."""
+    """Give the account store and the key look-up."""
     return SqlAccounts(database)
 
 
 @pytest.fixture
 def usage(database: Database) -> SqlUsage:
-    """The usage store."""
+    """Give the usage store."""
     return SqlUsage(database)
 
 

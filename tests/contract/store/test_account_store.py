@@ -15,9 +15,8 @@ NewApiKey = Callable[..., ApiKey]
 
 def test_store_when_typed_then_fulfils_both_ports(accounts: SqlAccounts) -> None:
     """The type checker reads this test: one object serves both ports."""
-    store: AccountStore = accounts
-    lookup: KeyLookup = accounts
-    assert store is lookup
+    ports: tuple[AccountStore, KeyLookup] = (accounts, accounts)
+    assert ports
 
 
 async def test_account_when_created_then_reads_back_as_it_went_in(

@@ -10,8 +10,6 @@ from freetheai_gateway.testing.tcp import Peer, Script, TcpServer
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-SOON_S = 5.0
-"""How long a test waits for what must happen at once: far longer than ever needed, so that a slow machine passes."""
 
 
 def request(server: TcpServer, **changes: object) -> UpstreamRequest:

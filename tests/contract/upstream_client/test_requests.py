@@ -1,13 +1,11 @@
 """Requests: what goes over the wire, and what is refused before."""
 
-import asyncio
-
 import pytest
-from tests.contract.upstream_client.calls import OK, SOON_S, read_all, request
 
 from freetheai_gateway.services.ports import Origin, UpstreamClient
 from freetheai_gateway.testing.tcp import Peer, Script, tcp_server
 from freetheai_gateway.upstream.http1.framing import UnsendableRequest
+from tests.contract.upstream_client.calls import OK, read_all, request
 
 
 def records(requests: list[bytes]) -> Script:
@@ -86,7 +84,7 @@ async def test_request_when_the_peer_answers_before_reading_the_body_then_the_an
         await peer.head()
         await peer.send(b"HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig")
 
-    async with tcp_server(script) as server, asyncio.timeout(SOON_S):
+    async with tcp_server(script) as server:
         reply = await client.send(request(server, body=b"x" * 20_000_000))
         assert reply.status == 413
         reply.close()

@@ -11,7 +11,7 @@ from httptools import HttpParserError, HttpResponseParser
 from freetheai_gateway.services.ports import Origin, UpstreamRequest
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Cap of a reply's head, the interim replies before it included; also of trailers and chunk extensions in a row."""
+"""Cap of a reply's head; of interim replies, of trailers and of chunk extensions in a row too."""
 MAX_HEADERS = 256
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -182,15 +182,14 @@ class ReplyParser:
         headers = self.headers
         if len(headers) > MAX_HEADERS or status == 101:  # we never ask for an upgrade
             raise MalformedReply
+        self._is_interim = status < 200
+        if self._is_interim:
+            return
         if self._overhead_bytes > MAX_HEAD_BYTES:
             # The read that brought the end of the head may have brought a lot of body too: count exactly.
             if sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES:
                 raise MalformedReply
             self._overhead_bytes = 0
-        if status < 200:
-            self._is_interim = True
-            return
-        self._is_interim = False
         self.status = status
         self.head_complete = True
         self._should_keep_alive = machine.should_keep_alive()

@@ -276,7 +276,6 @@ class EdgeProtocol(HttpToolsProtocol):
     def _refuse(self, error: GatewayError) -> None:
         """Answer what can't be parsed, after the answers that are owed; then close."""
         self._refusal = error
-        self._in_head = False
         broken, self._incoming = self._incoming, None
         if broken is not None and broken is self._running:
             self._running = None
@@ -296,7 +295,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         """Throw away for a while what still comes: closing at once would reset the answer away (section 9.6)."""
-        if self._is_closing or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         self._is_closing = True
         self.flow.resume_reading()

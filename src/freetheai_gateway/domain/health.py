@@ -1,0 +1,109 @@
+"""How the models of one prefix do: successes and errors over the last hour, and what that makes of their status."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+BUCKET_S = 10.0
+HALF_HOUR_S = 1_800.0
+HOUR_S = 3_600.0
+REMEMBERED_S = 86_400.0
+"""How long a status stays when too few requests came to judge again."""
+
+
+class Status(StrEnum):
+    """`unknown`: never judged, or not for a day."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Shares of failed requests, judged over half an hour from `minimum_requests` on."""
+
+    minimum_requests: int = 5
+    degraded_from: float = 0.05
+    down_from: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Outcomes within a window. Client faults and clients that left are neither."""
+
+    successes: int
+    errors: int
+
+    @property
+    def requests(self) -> int:
+        """Both together."""
+        return self.successes + self.errors
+
+    @property
+    def error_rate(self) -> float:
+        """A fraction from 0 to 1, to four digits; 0 without requests."""
+        return round(self.errors / self.requests, 4) if self.requests else 0.0
+
+
+class PrefixHealth:
+    """Outcomes of one prefix in buckets of ten seconds; at most an hour of them is kept."""
+
+    __slots__ = ("_buckets", "_judged_at", "_status", "last_error_at", "last_success_at")
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, list[int]] = {}
+        self._status = Status.UNKNOWN
+        self._judged_at = 0.0
+        self.last_success_at: float | None = None
+        self.last_error_at: float | None = None
+
+    def record(self, now: float, *, succeeded: bool) -> None:
+        """Count one outcome at a wall-clock instant."""
+        index = int(now // BUCKET_S)
+        bucket = self._buckets.get(index)
+        if bucket is None:
+            oldest = index - int(HOUR_S // BUCKET_S)
+            for old in [key for key in self._buckets if key <= oldest]:
+                del self._buckets[old]
+            bucket = self._buckets[index] = [0, 0]
+        if succeeded:
+            bucket[0] += 1
+            self.last_success_at = now
+        else:
+            bucket[1] += 1
+            self.last_error_at = now
+
+    def counts(self, now: float, window_s: float) -> Counts:
+        """Sum the outcomes of the last `window_s`; up to one bucket more is counted."""
+        first = int((now - window_s) // BUCKET_S)
+        recent = [bucket for index, bucket in self._buckets.items() if index >= first]
+        return Counts(sum(bucket[0] for bucket in recent), sum(bucket[1] for bucket in recent))
+
+    def status(self, now: float, thresholds: Thresholds) -> Status:
+        """Judge the last half hour; with too few requests the last judgement stays for a day."""
+        counts = self.counts(now, HALF_HOUR_S)
+        if counts.requests >= thresholds.minimum_requests:
+            self._status, self._judged_at = _judge(counts.errors / counts.requests, thresholds), now
+        elif now - self._judged_at > REMEMBERED_S:
+            self._status = Status.UNKNOWN
+        return self._status
+
+
+def _judge(error_rate: float, thresholds: Thresholds) -> Status:
+    if error_rate >= thresholds.down_from:
+        return Status.DOWN
+    return Status.DEGRADED if error_rate >= thresholds.degraded_from else Status.UP
+
+
+def overall(statuses: list[Status]) -> Status:
+    """Join the prefixes' statuses: degraded as soon as one is known not to be up, down only if all are down."""
+    known = [status for status in statuses if status is not Status.UNKNOWN]
+    if not known or all(status is Status.UP for status in known):
+        return Status.UP
+    return Status.DOWN if len(known) == len(statuses) and set(known) == {Status.DOWN} else Status.DEGRADED
+
+
+def prefix_of(model_id: str) -> str:
+    """Give the part of a model id before its first slash."""
+    return model_id.partition("/")[0]

@@ -1,0 +1,83 @@
+"""What is counted of the running gateway, as plain numbers: adding to one costs a tenth of a microsecond.
+
+The numbers are turned into the Prometheus text format only when someone reads them (`web/metrics.py`). Labels come
+from the catalogue and the route table alone, never from an account, a key or anything that a client wrote.
+"""
+
+from bisect import bisect_left
+
+Labels = tuple[str, ...]
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+FINE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+
+
+class Counter:
+    """Sums by labels."""
+
+    __slots__ = ("help", "label_names", "name", "values")
+
+    def __init__(self, name: str, text: str, label_names: Labels) -> None:
+        self.name = name
+        self.help = text
+        self.label_names = label_names
+        self.values: dict[Labels, float] = {}
+
+    def add(self, labels: Labels, amount: float = 1) -> None:
+        """Add to one sum."""
+        self.values[labels] = self.values.get(labels, 0) + amount
+
+
+class Histogram:
+    """Counts by labels and bucket; `buckets` are upper bounds in seconds, the last one is open."""
+
+    __slots__ = ("buckets", "counts", "help", "label_names", "name", "sums")
+
+    def __init__(self, name: str, text: str, label_names: Labels, buckets: tuple[float, ...] = SECONDS) -> None:
+        self.name = name
+        self.help = text
+        self.label_names = label_names
+        self.buckets = buckets
+        self.counts: dict[Labels, list[int]] = {}
+        self.sums: dict[Labels, float] = {}
+
+    def observe(self, labels: Labels, seconds: float) -> None:
+        """Count one duration."""
+        counts = self.counts.get(labels)
+        if counts is None:
+            counts = self.counts[labels] = [0] * (len(self.buckets) + 1)
+            self.sums[labels] = 0.0
+        counts[bisect_left(self.buckets, seconds)] += 1
+        self.sums[labels] += seconds
+
+
+class Metrics:
+    """Every counter and histogram of the contract (design section 5, "Metrics")."""
+
+    def __init__(self) -> None:
+        self.requests = Counter("freetheai_requests", "Requests answered.", ("route", "model", "status", "code"))
+        self.tokens = Counter("freetheai_tokens", "Tokens used, as upstreams report them.", ("model", "kind"))
+        self.cost_usd = Counter("freetheai_cost_usd", "Upstream cost by the configured prices.", ("provider",))
+        self.upstream_attempts = Counter(
+            "freetheai_upstream_attempts", "Calls to upstreams.", ("provider", "model", "outcome")
+        )
+        self.refusals = Counter("freetheai_refusals", "Requests refused before they reached an upstream.", ("code",))
+        self.request_seconds = Histogram(
+            "freetheai_request_seconds", "From the request's head to the last byte.", ("route", "streamed")
+        )
+        self.overhead_seconds = Histogram(
+            "freetheai_overhead_seconds", "The gateway's own time before the first byte.", ("route",), FINE_SECONDS
+        )
+        self.first_token_seconds = Histogram(
+            "freetheai_first_token_seconds", "From the request's head to the first content.", ("model",)
+        )
+
+    @property
+    def counters(self) -> tuple[Counter, ...]:
+        """All counters."""
+        return self.requests, self.tokens, self.cost_usd, self.upstream_attempts, self.refusals
+
+    @property
+    def histograms(self) -> tuple[Histogram, ...]:
+        """All histograms."""
+        return self.request_seconds, self.overhead_seconds, self.first_token_seconds

@@ -1,0 +1,134 @@
+"""Revisions of the database, from nothing to the newest."""
+
+import asyncio
+import sqlite3
+import sys
+from asyncio.subprocess import PIPE
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from freetheai_gateway.domain.usage import UsageRecord
+from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.errors import DatabaseOutdated, DatabaseTooNew
+from freetheai_gateway.store.location import StoreSettings
+from freetheai_gateway.store.revisions import HEAD, REVISIONS, Status
+from freetheai_gateway.store.schema import METADATA, USAGE_DAYS, USAGE_RECORDS
+from freetheai_gateway.store.upgrading import SCRIPTS
+
+OPEN = """
+import asyncio, sys
+from freetheai_gateway.store.accounts import SqlAccounts
+from freetheai_gateway.store.changes import ChangeFeed
+from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.journal import Journal
+from freetheai_gateway.store.location import StoreSettings
+from freetheai_gateway.store.usage import SqlUsage
+
+async def main():
+    database = await Database.open(StoreSettings(url=sys.argv[1]), create=True)
+    print((await database.status()).current, "alembic" in sys.modules, "sqlalchemy.dialects.postgresql" in sys.modules)
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> StoreSettings:
+    """Name a database that is not there yet."""
+    return StoreSettings(url=f"sqlite:///{tmp_path}/freetheai.db")
+
+
+async def _open_in_process(settings: StoreSettings) -> str:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", OPEN, settings.url, stdout=PIPE)
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode().strip()
+
+
+def test_revisions_when_compared_with_the_scripts_then_one_line_in_order() -> None:
+    """The constant that lets a start leave Alembic alone tells the truth."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    scripts = ScriptDirectory.from_config(config)
+    assert tuple(script.revision for script in reversed(list(scripts.walk_revisions()))) == REVISIONS
+    assert scripts.get_current_head() == HEAD
+
+
+async def test_open_when_empty_then_migrated_to_the_tables_of_the_schema(settings: StoreSettings) -> None:
+    """The migrations and the schema that the queries use describe the same tables."""
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return list(compare_metadata(context, METADATA))
+
+    database = await Database.open(settings, create=True)
+    assert await database.status() == Status(HEAD, HEAD)
+    async with database.read("comparing") as connection:
+        assert await connection.run_sync(differences) == []
+        sql = await connection.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'usage_days'"))
+        assert "WITHOUT ROWID" in str(sql)
+    await database.close()
+
+
+def test_schema_when_compared_with_the_record_then_same_fields() -> None:
+    """Rows are written and read by the record's field names."""
+    assert tuple(USAGE_RECORDS.columns.keys()) == UsageRecord.__struct_fields__
+    assert USAGE_DAYS.primary_key.columns.keys() == ["day", "account_id", "model", "provider"]
+
+
+async def test_open_when_revision_is_old_then_commands_say_so_and_upgrade_mends_it(
+    settings: StoreSettings, tmp_path: Path
+) -> None:
+    """Commands do not migrate behind the gateway's back; `status` and `upgrade` are the way."""
+    (tmp_path / "freetheai.db").touch()
+    with pytest.raises(DatabaseOutdated, match="freetheai db upgrade"):
+        await Database.open(settings, create=False)
+    database = await Database.open(settings, create=False, any_revision=True)
+    assert await database.status() == Status(None, HEAD)
+    await database.upgrade()
+    await database.upgrade()
+    assert await database.status() == Status(HEAD, HEAD)
+    await database.close()
+    await (await Database.open(settings, create=False)).close()
+
+
+@pytest.mark.parametrize("create", [True, False])
+async def test_open_when_revision_is_unknown_then_too_new(
+    settings: StoreSettings, tmp_path: Path, create: bool
+) -> None:
+    """An older version leaves a newer database alone and says which is which."""
+    await (await Database.open(settings, create=True)).close()
+    with closing(sqlite3.connect(tmp_path / "freetheai.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(DatabaseTooNew, match="9999") as raised:
+        await Database.open(settings, create=create)
+    assert raised.value.head == HEAD
+
+
+async def test_open_when_two_processes_create_one_file_then_both_succeed(settings: StoreSettings) -> None:
+    """Whoever comes second waits, and finds the work done."""
+    said = await asyncio.gather(*(_open_in_process(settings) for _ in range(3)))
+    assert [line.split()[0] for line in said] == [HEAD] * 3
+
+
+async def test_open_when_current_then_alembic_is_not_imported(settings: StoreSettings) -> None:
+    """A start with nothing to migrate pays neither for it nor for another database's dialect."""
+    assert (await _open_in_process(settings)).startswith(f"{HEAD} True")
+    assert await _open_in_process(settings) == f"{HEAD} False False"
+
+
+async def test_journal_when_imported_then_needs_no_sqlalchemy() -> None:
+    """What has no database to open does not import its driver."""
+    program = "import sys, freetheai_gateway.store.journal; print('sqlalchemy' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=PIPE)
+    said, _ = await process.communicate()
+    assert said == b"False\n"
