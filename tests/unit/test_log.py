@@ -81,9 +81,7 @@ def test_request_line_when_console_then_it_is_columns(pipe: Pipe) -> None:
     """People read status, route, time, tokens and id in one line; odd names do no harm."""
     write = request_logger("console", pipe.writer)
     write(LINE)
-    assert pipe.read() == (
-        b"01:30:00 200 POST /v1/chat/completions       12.5 ms 3+4 tok glm/glm-5.1 fta_Ab3d req_1\n"
-    )
+    assert pipe.read() == (b"01:30:00 200 POST /v1/chat/completions       12.5 ms 3+4 tok glm/glm-5.1 fta_Ab3d req_1\n")
     write(RequestLine(at=0.0, request_id="req_2", method="GET", route="", status=404, duration_ms=0.1, model="\udc80"))
     assert b" 404 GET " in pipe.read()
 

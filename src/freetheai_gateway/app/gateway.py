@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
+from freetheai_gateway.app.reload import changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -52,9 +53,7 @@ class Gateway:
         self._log = get_log("gateway")
         self._running = AsyncExitStack()
         self.local_models = {
-            provider.name: LocalModel(_local_model_settings(provider), get_log("local_model"))
-            for provider in settings.providers
-            if provider.api == LOCAL_API
+            provider.name: _local_model(provider) for provider in settings.providers if provider.api == LOCAL_API
         }
         self.accounts = SqlAccounts(database)
         self._usage = SqlUsage(database)
@@ -137,6 +136,32 @@ class Gateway:
             "freetheai_limits_backend_up": ("Whether limits are counted where they should be.", (), lambda: {(): 1}),
         }
 
+    async def reload(self, read: Settings) -> None:
+        """Swap what is on offer for a new configuration's; requests that run keep the old one.
+
+        Embedded models that are new are started before the swap, those that are gone are stopped after it.
+        """
+        running = self.settings
+        for place in needs_restart(running, read):
+            self._log.warning("not_reloaded", where=place, hint="restart the gateway to change it")
+        settings = merge(running, read)
+        changed = changes(running, settings)
+        old_models = self.local_models
+        self.local_models = {
+            provider.name: old_models[provider.name] if provider in running.providers else _local_model(provider)
+            for provider in settings.providers
+            if provider.api == LOCAL_API
+        }
+        for model in self.local_models.values():
+            await model.start()
+        self.settings = settings
+        self.directory.offer = build_offer(settings, self.local_models)
+        await self._restore_daily_counts()
+        self._log.info("reloaded", **changed)
+        for name, model in old_models.items():
+            if self.local_models.get(name) is not model:
+                await model.stop()
+
     async def close(self) -> None:
         """End what `open` started; records that are still in the journal go into the database."""
         await self._running.aclose()
@@ -151,9 +176,13 @@ class Gateway:
         running.callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
         running.push_async_callback(self._client.aclose)
+        running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
-            running.push_async_callback(model.stop)
+
+    async def _stop_local_models(self) -> None:
+        for model in self.local_models.values():
+            await model.stop()
 
     async def _restore_daily_counts(self) -> None:
         """Go on counting where the last process stopped; only where a tier has a daily cap at all."""
@@ -178,11 +207,12 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _local_model_settings(provider: ProviderSettings) -> LocalModelSettings:
-    return LocalModelSettings(
+def _local_model(provider: ProviderSettings) -> LocalModel:
+    settings = LocalModelSettings(
         model_path=provider.model_path,
         # The demonstration model rambles to the end of its context; an operator's own model has its own cap.
         default_output_tokens=None if provider.model_path else LocalModelSettings().default_output_tokens,
         context_window=provider.context_window,
         threads=provider.threads or None,
     )
+    return LocalModel(settings, get_log("local_model"))

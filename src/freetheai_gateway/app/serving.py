@@ -11,6 +11,7 @@ from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.log import configure, get_log
 from freetheai_gateway.settings.defaults import listening_on
+from freetheai_gateway.settings.problems import SettingsInvalid
 from freetheai_gateway.settings.tree import Server, Settings
 from freetheai_gateway.web.edge.listener import bind
 from freetheai_gateway.web.edge.open_files import raise_open_files_limit
@@ -21,19 +22,20 @@ from freetheai_gateway.web.response import JSON
 Announce = Callable[[Gateway], Coroutine[object, object, None]]
 
 
-def serve(settings: Settings, announce: Announce) -> None:
+def serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings]) -> None:
     """Serve until SIGTERM or SIGINT; returns after the drain.
 
-    `announce` is awaited beside the server as soon as it accepts connections. Raises
-    `web.edge.listener.CannotListen` and `store.errors.StoreFailed`.
+    `announce` is awaited beside the server as soon as it accepts connections. `read_again` reads the configuration
+    for a reload and raises `SettingsInvalid` where it can't be used. Raises `web.edge.listener.CannotListen` and
+    `store.errors.StoreFailed`.
     """
     configure(settings.log.level, settings.log.format)
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, announce))
+        runner.run(_serve(settings, announce, read_again))
 
 
-async def _serve(settings: Settings, announce: Announce) -> None:
+async def _serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings]) -> None:
     listener = bind(settings.server.host, settings.server.port)
     try:
         settings = listening_on(settings, port=listener.getsockname()[1])
@@ -42,26 +44,47 @@ async def _serve(settings: Settings, announce: Announce) -> None:
         listener.close()
         raise
     try:
-        await _serve_gateway(gateway, listener, announce)
+        await _serve_gateway(gateway, listener, announce, Reloader(gateway, read_again))
     finally:
         await gateway.close()
 
 
-async def _serve_gateway(gateway: Gateway, listener: socket.socket, announce: Announce) -> None:
+async def _serve_gateway(gateway: Gateway, listener: socket.socket, announce: Announce, reloader: "Reloader") -> None:
     log = get_log("server")
     async with asyncio.TaskGroup() as tasks:
-        announcing: list[asyncio.Task[None]] = []
+        beside: list[asyncio.Task[None]] = []
         server = EdgeServer(
             gateway.asgi(lambda: server.draining),
             edge_settings(gateway.settings.server),
             render_error=_render_error,
-            on_started=lambda _port: announcing.append(tasks.create_task(announce(gateway))),
+            on_started=lambda _port: beside.append(tasks.create_task(announce(gateway))),
             on_drain=lambda: log.info("draining"),
-            on_reload=lambda: log.warning("reload_not_available", hint="restart the gateway to change its settings"),
+            on_reload=lambda: beside.append(tasks.create_task(reloader.run())),
         )
         await server.serve([listener])
-        for task in announcing:
+        for task in beside:
             task.cancel()
+
+
+class Reloader:
+    """Reloads one after the other; a configuration that can't be used is refused whole, and the old one stays."""
+
+    def __init__(self, gateway: Gateway, read_again: Callable[[], Settings]) -> None:
+        self._gateway = gateway
+        self._read_again = read_again
+        self._turn = asyncio.Lock()
+        self._log = get_log("reload")
+
+    async def run(self) -> None:
+        """Read the configuration again and swap what is on offer; every outcome is logged."""
+        async with self._turn:
+            try:
+                read = await asyncio.to_thread(self._read_again)
+            except SettingsInvalid as invalid:
+                for problem in invalid.problems:
+                    self._log.error("reload_refused", where=problem.where, message=problem.message, hint=problem.hint)
+                return
+            await self._gateway.reload(listening_on(read, port=self._gateway.settings.server.port))
 
 
 def edge_settings(server: Server) -> EdgeSettings:

@@ -27,6 +27,7 @@ def serve(
     from freetheai_gateway.app.serving import serve as run
     from freetheai_gateway.settings.defaults import listening_on
     from freetheai_gateway.settings.load import find_config, load
+    from freetheai_gateway.settings.tree import Settings
 
     loaded = load(find_config(config, os.environ, Path.cwd()), os.environ)
     for warning in loaded.warnings:
@@ -40,4 +41,7 @@ def serve(
             lines = await words.welcome(gateway, welcome, has_config=loaded.source is not None)
         print("\n".join(lines), flush=True)  # noqa: T201 - a pipe that is closed must not end the server
 
-    run(settings, announce)
+    def read_again() -> Settings:
+        return listening_on(load(loaded.source, os.environ).settings, host=host, port=port)
+
+    run(settings, announce, read_again)

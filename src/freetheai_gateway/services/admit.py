@@ -80,7 +80,7 @@ def check_access(caller: Caller, model: Model, offer: Offer) -> None:
                 param="model",
                 details={"required_tier": name, "tier": tier.name},
             )
-    if not offer.is_set_up(model):
+    if not offer.is_set_up(model, unlimited=caller.account.unlimited):
         raise ProviderUnavailable(
             f"{model.id} is listed but not set up on this server.",
             code="not_configured",
@@ -96,9 +96,8 @@ def limit_error(refusal: Refusal, tier: str, names: LimitHeaderNames, now: float
     if refusal.rule is Rule.CONCURRENCY:
         kind = ConcurrencyExceeded
         allowed = "1 request at a time is" if limit == 1 else f"{limit} requests at a time are"
-        running = (
-            "1 is running; wait until it ends" if limit == 1 else f"{refusal.used} are running; wait until one ends"
-        )
+        used = refusal.used
+        running = "1 is running; wait until it ends" if used == 1 else f"{used} are running; wait until one ends"
         message = f"{allowed} allowed on tier {tier} and {running}."
     elif refusal.rule is Rule.DAILY_REQUESTS:
         kind = DailyLimitExceeded

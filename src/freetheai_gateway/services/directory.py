@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from freetheai_gateway.domain.accounts import Account, effective_tier
 from freetheai_gateway.domain.catalogue import Catalogue, Model, ModelKind, Tier
 from freetheai_gateway.domain.limits import UNLIMITED, Limits
+from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.services.ports import Provider, Readiness
 
@@ -66,13 +67,19 @@ class Offer:
         """Find the limits that hold for an account."""
         return UNLIMITED if account.unlimited else self.tier_of(account).limits
 
-    def is_set_up(self, model: Model) -> bool:
-        """Whether any of the model's providers has what it needs."""
-        return any(
-            (provider := self.providers.get(upstream.provider)) is not None
-            and provider.readiness() is not Readiness.NOT_CONFIGURED
+    def is_set_up(self, model: Model, *, unlimited: bool = False) -> bool:
+        """Whether any upstream of the model can be had: by members, or by an account without limits."""
+        return bool(self.upstreams_of(model, unlimited=unlimited))
+
+    def upstreams_of(self, model: Model, *, unlimited: bool) -> list[Upstream]:
+        """Find the model's upstreams whose provider has what it needs and may be used by the account."""
+        return [
+            upstream
             for upstream in model.upstreams
-        )
+            if (provider := self.providers.get(upstream.provider)) is not None
+            and (unlimited or provider.shared_with_members)
+            and provider.readiness() is not Readiness.NOT_CONFIGURED
+        ]
 
 
 class Directory:

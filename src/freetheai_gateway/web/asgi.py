@@ -74,7 +74,7 @@ class GatewayASGI:
         try:
             origin = request.header(b"origin")
             if origin:
-                response.add_headers(self._cross_origin.headers(origin))
+                response.cross_origin = self._cross_origin.headers(origin)
             found = self._router.find(request.path, raw_path)
             trace.route = found.name
             response.dialect = found.route.dialect

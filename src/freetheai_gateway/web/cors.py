@@ -38,6 +38,10 @@ _EXPOSED = b", ".join(
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
+ANY_ORIGIN: Headers = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", _EXPOSED))
+"""For answers that everyone may read, whatever the configuration says of the others."""
+
+
 class CrossOrigin:
     """Decides which origins may read answers; `*` = all of them."""
 
@@ -48,7 +52,7 @@ class CrossOrigin:
     def headers(self, origin: bytes) -> Headers:
         """Give the headers that let a page of this origin read an answer; none where it may not."""
         if self._any:
-            return ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", _EXPOSED))
+            return ANY_ORIGIN
         if origin not in self._origins:
             return ((b"vary", b"origin"),)
         return (

@@ -9,6 +9,7 @@ from freetheai_gateway.log import get_log
 from freetheai_gateway.services.directory import Directory, Offer
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import StoreUnavailable, UsageStore, UsageTotals
+from freetheai_gateway.web.cors import ANY_ORIGIN
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import JSON, Response
@@ -59,6 +60,7 @@ class HealthRoutes:
             await self._read_totals()
             self._body = encode(self._describe(offer))
         headers = (JSON, (b"cache-control", b"public, max-age=%d" % MAX_AGE_S))
+        response.cross_origin = ANY_ORIGIN
         await response.send_whole(200, headers, self._body or encode(self._describe(offer)))
 
     async def base_url(self, _request: Request, response: Response) -> None:

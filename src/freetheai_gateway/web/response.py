@@ -32,6 +32,7 @@ class Response:
         "_started",
         "_timer",
         "_trace",
+        "cross_origin",
         "dialect",
     )
 
@@ -48,6 +49,8 @@ class Response:
         self._sign_of_life = b""
         self._sign_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.cross_origin: Sequence[tuple[bytes, bytes]] = ()
+        """Headers that let pages of other origins read the answer."""
         self.dialect = dialect
         """Whose envelope errors are written in."""
 
@@ -151,6 +154,7 @@ class Response:
                     (b"server-timing", timing),
                     *headers,
                     *self._headers,
+                    *self.cross_origin,
                 ],
             }
         )

@@ -100,7 +100,9 @@ def test_near_when_many_are_similar_then_three_are_named_once_each() -> None:
     assert len(near) == len(set(near)) == 3
 
 
-@pytest.mark.parametrize(("level", "name"), [(1, "T1"), (2, "T1"), (3, "T3"), (4, "T3"), (5, "T5"), (9, "T5"), (0, "T1")])
+@pytest.mark.parametrize(
+    ("level", "name"), [(1, "T1"), (2, "T1"), (3, "T3"), (4, "T3"), (5, "T5"), (9, "T5"), (0, "T1")]
+)
 def test_tier_when_its_level_is_gone_then_the_one_below_holds(level: int, name: str) -> None:
     """A level that a reload removed; below the lowest the lowest holds."""
     assert _catalogue().tier(level).name == name

@@ -13,7 +13,6 @@ from freetheai_gateway.upstream.http1.framing import (
     MalformedReply,
     ReplyParser,
     UnsendableRequest,
-    basic_authorization,
     render_connect,
     render_request,
 )
@@ -279,7 +278,7 @@ def test_header_when_its_bytes_are_arbitrary_then_it_is_refused_or_stays_one_lin
 
 def test_connect_when_it_is_rendered_then_the_port_always_stands() -> None:
     """RFC 9110 section 9.3.6 knows no default."""
-    rendered = render_connect(Origin("https", "api.example", 443), basic_authorization("user", "p\u00e4ss"))
+    rendered = render_connect(Origin("https", "api.example", 443), "user", "p\u00e4ss")
     assert rendered == (
         b"CONNECT api.example:443 HTTP/1.1\r\nhost: api.example:443\r\n"
         b"proxy-authorization: Basic dXNlcjpww6Rzcw==\r\n\r\n"

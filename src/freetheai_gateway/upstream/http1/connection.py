@@ -26,25 +26,6 @@ class Connection(asyncio.Protocol):
     `on_free` is called when it may be used again, `on_lost` when it is gone for good.
     """
 
-    __slots__ = (
-        "_alarm",
-        "_alarm_at",
-        "_body_begun",
-        "_busy",
-        "_failure",
-        "_idle_s",
-        "_loop",
-        "_on_free",
-        "_on_lost",
-        "_paused",
-        "_total_at",
-        "_transport",
-        "_wait_at",
-        "_waiter",
-        "origin",
-        "parser",
-    )
-
     def __init__(
         self,
         origin: Origin,

@@ -11,7 +11,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from freetheai_gateway.services.ports import Failure, Origin, Phase, UpstreamFailed
 from freetheai_gateway.upstream.http1.connection import Connection, os_errno
-from freetheai_gateway.upstream.http1.framing import basic_authorization, render_connect
+from freetheai_gateway.upstream.http1.framing import render_connect
 
 NEXT_ADDRESS_S = 0.25
 """After this long without an answer the next address is tried beside the first (RFC 8305 section 5)."""
@@ -81,11 +81,9 @@ class _Opening:
             raise
 
     async def _tunnel(self, proxy: SplitResult) -> None:
-        authorization = b""
-        if proxy.username is not None:
-            authorization = basic_authorization(unquote(proxy.username), unquote(proxy.password or ""))
+        username, password = (part and unquote(part) for part in (proxy.username, proxy.password))
         try:
-            await self._connection.request_head("CONNECT", render_connect(self._origin, authorization))
+            await self._connection.request_head("CONNECT", render_connect(self._origin, username, password))
         except UpstreamFailed as failed:
             # The request itself has not been sent, so the phase of the proxy's exchange would mislead.
             raise UpstreamFailed(Failure.PROXY, Phase.CONNECT, failed.errno) from None

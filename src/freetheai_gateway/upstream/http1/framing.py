@@ -33,10 +33,7 @@ def render_request(request: UpstreamRequest) -> bytes:
     Raises `UnsendableRequest`, where a CR, LF, NUL or a blank in the target would let a value end its line.
     """
     origin, body = request.origin, request.body
-    if " " in request.target:
-        raise UnsendableRequest("the request target holds a blank")
-    start = f"{request.method} {request.target} HTTP/1.1\r\nhost: {authority(origin, _DEFAULT_PORTS[origin.scheme])}"
-    lines = [_ascii(start)]
+    lines = []
     encodings_given = False
     for name, value in request.headers:
         lines.append(b"%b: %b" % (name, value))
@@ -46,21 +43,16 @@ def render_request(request: UpstreamRequest) -> bytes:
         lines.append(b"accept-encoding: identity")
     if body or request.method in _WITH_CONTENT:
         lines.append(b"content-length: %d" % len(body))
-    return _joined(lines, line_ends=len(lines) + 2)
+    return _head(request.method, request.target, authority(origin, _DEFAULT_PORTS[origin.scheme]), lines)
 
 
-def render_connect(origin: Origin, authorization: bytes) -> bytes:
-    """Render the CONNECT request for a tunnel (RFC 9110 section 9.3.6); `authorization` is empty or a header value."""
+def render_connect(origin: Origin, username: str | None, password: str | None) -> bytes:
+    """Render the CONNECT request for a tunnel (RFC 9110 section 9.3.6), with Basic credentials where given."""
     target = authority(origin)
-    lines = [_ascii(f"CONNECT {target} HTTP/1.1\r\nhost: {target}")]
-    if authorization:
-        lines.append(b"proxy-authorization: " + authorization)
-    return _joined(lines, line_ends=len(lines) + 2)
-
-
-def basic_authorization(username: str, password: str) -> bytes:
-    """Render the value of a Basic authorization (RFC 7617)."""
-    return b"Basic " + b64encode(f"{username}:{password}".encode())
+    lines = []
+    if username is not None:
+        lines.append(b"proxy-authorization: Basic " + b64encode(f"{username}:{password or ''}".encode()))
+    return _head("CONNECT", target, target, lines)
 
 
 def authority(origin: Origin, default_port: int | None = None) -> str:
@@ -69,16 +61,13 @@ def authority(origin: Origin, default_port: int | None = None) -> str:
     return host if origin.port == default_port else f"{host}:{origin.port}"
 
 
-def _ascii(text: str) -> bytes:
-    try:
-        return text.encode("ascii")
-    except UnicodeEncodeError:
-        raise UnsendableRequest("the request line or the host holds characters outside ASCII") from None
-
-
-def _joined(lines: list[bytes], line_ends: int) -> bytes:
-    head = b"\r\n".join(lines) + b"\r\n\r\n"
+def _head(method: str, target: str, host: str, lines: list[bytes]) -> bytes:
+    start = f"{method} {target} HTTP/1.1\r\nhost: {host}"
+    if " " in target or not start.isascii():
+        raise UnsendableRequest("the request target holds a blank, or it or the host characters outside ASCII")
+    head = b"\r\n".join([start.encode(), *lines, b"\r\n"])
     # Three scans in C instead of one look at every value: one more line end than we wrote is an injected one.
+    line_ends = len(lines) + 3
     if head.count(b"\n") != line_ends or head.count(b"\r") != line_ends or b"\0" in head:
         raise UnsendableRequest("a header or the request line holds CR, LF or NUL")
     return head
@@ -89,23 +78,6 @@ class ReplyParser:
 
     The owner reads the attributes between calls and takes `chunks` away when it likes.
     """
-
-    __slots__ = (
-        "_feed",
-        "_is_bodiless",
-        "_is_interim",
-        "_machine",
-        "_overhead_bytes",
-        "_should_keep_alive",
-        "buffered_bytes",
-        "chunks",
-        "complete",
-        "head_complete",
-        "headers",
-        "reusable",
-        "started",
-        "status",
-    )
 
     def __init__(self) -> None:
         self._machine = HttpResponseParser(self)

@@ -22,53 +22,38 @@ class PoolLimits:
 class IdlePool(Generic[C]):
     """Idle connections by origin, the last one in first out: the spare ones grow old and are closed."""
 
-    __slots__ = ("_idle", "_limits", "_size")
-
     def __init__(self, limits: PoolLimits) -> None:
         self._limits = limits
         self._idle: dict[Origin, list[tuple[float, C]]] = {}
-        self._size = 0
 
     def __len__(self) -> int:
         """Count the idle connections."""
-        return self._size
+        return sum(map(len, self._idle.values()))
 
     def take(self, origin: Origin, now: float) -> C | None:
         """Choose the connection that idled least; `None` where there is none, or only ones past `idle_s`."""
         idle = self._idle.get(origin)
         if not idle or now - idle[-1][0] >= self._limits.idle_s:
             return None
-        self._size -= 1
         return idle.pop()[1]
 
     def put(self, origin: Origin, connection: C, now: float) -> C | None:
         """Keep a connection; returns the one that must be closed to make room."""
         idle = self._idle.setdefault(origin, [])
         idle.append((now, connection))
-        self._size += 1
-        if len(idle) <= self._limits.idle_per_origin:
-            return None
-        self._size -= 1
-        return idle.pop(0)[1]
+        return idle.pop(0)[1] if len(idle) > self._limits.idle_per_origin else None
 
     def remove(self, origin: Origin, connection: C) -> None:
         """Forget a connection that is gone; one that is in use is none of the pool's."""
         idle = self._idle.get(origin, [])
-        for at, (_, candidate) in enumerate(idle):
-            if candidate is connection:
-                del idle[at]
-                self._size -= 1
-                return
+        idle[:] = [entry for entry in idle if entry[1] is not connection]
 
     def expire(self, now: float) -> list[C]:
         """Choose what idled for too long; origins without connections are forgotten."""
         expired: list[C] = []
-        for origin, idle in list(self._idle.items()):
-            fresh = [entry for entry in idle if now - entry[0] < self._limits.idle_s]
-            expired += [connection for _, connection in idle[: len(idle) - len(fresh)]]
-            if fresh:
-                self._idle[origin] = fresh
-            else:
+        for origin, idle in tuple(self._idle.items()):
+            while idle and now - idle[0][0] >= self._limits.idle_s:
+                expired.append(idle.pop(0)[1])
+            if not idle:
                 del self._idle[origin]
-        self._size -= len(expired)
         return expired
