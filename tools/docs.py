@@ -15,14 +15,15 @@ from freetheai_gateway.cli.commands import NAME, app
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 
-INTRODUCTION = f"""\
-<!-- Written by `make docs` from the command line itself; change the docstrings and options in src/freetheai_gateway/cli. -->
+INTRODUCTION = """\
+<!-- Written by `make docs`; what it says stands in src/freetheai_gateway/cli. -->
 
 # Command line
 
-`{NAME}` looks for its configuration in `--config`, then `FREETHEAI_CONFIG`, then `./freetheai.toml`; without a file the
-built-in defaults count ([configuration](configuration.md)). Only `serve` creates a database; the other commands say
-which file they looked for. They work while the gateway runs, and it notices what they change in under a second.
+Every command takes `--config PATH`. Without it the configuration is looked for in `FREETHEAI_CONFIG`, then in
+`./freetheai.toml`; without a file the built-in defaults count ([configuration](configuration.md)). Only `serve` creates
+a database; the other commands say which file they looked for. They work while the gateway runs, and it notices what
+they change in under a second.
 
 Results go to stdout, messages to stderr. With `--json` stdout holds one JSON object. Exit codes: 0 done, 1 failed,
 2 wrong usage or configuration, 130 Ctrl-C.
@@ -61,13 +62,16 @@ def _commands(command: object, name: str) -> Iterator[tuple[str, TyperCommand]]:
 
 
 def _section(name: str, command: TyperCommand) -> Iterator[str]:
-    context = typer.Context(command, info_name=name)
+    context = typer.Context(command, info_name=name, terminal_width=120)
     usage = command.get_usage(context).removeprefix("Usage: ")
     yield f"## {name}\n"
     yield f"```\n{usage}\n```\n"
     yield inspect.cleandoc(command.help or "") + "\n"
     for title, kind in (("argument", TyperArgument), ("option", TyperOption)):
-        records = [parameter.get_help_record(context) for parameter in command.params if isinstance(parameter, kind)]
+        shown = [
+            parameter for parameter in command.params if isinstance(parameter, kind) and parameter.name != "config"
+        ]
+        records = [parameter.get_help_record(context) for parameter in shown]
         rows = [(f"`{label.strip()}`", text) for label, text in filter(None, records)]
         if rows:
             yield _table(title, "meaning", rows)

@@ -24,6 +24,7 @@ from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
@@ -40,6 +41,8 @@ from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.routes import Router
+
+PRUNE_EVERY_S = 3_600.0
 
 
 class Gateway:
@@ -175,10 +178,25 @@ class Gateway:
         self._supervise("journal", self._journal.run)
         running.callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
+        self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
+
+    async def _keep_retention(self) -> None:
+        """Delete old records once an hour; a database that is away is tried again an hour later."""
+        keep = self.settings.usage
+        while True:
+            await asyncio.sleep(PRUNE_EVERY_S)
+            try:
+                deleted = await self._usage.prune(
+                    self._clock.wall(), raw_days=round(keep.raw_days), rollup_days=round(keep.rollup_days)
+                )
+            except StoreUnavailable as error:
+                self._log.warning("retention_failed", error=type(error).__name__)
+            else:
+                self._log.debug("retention", deleted_rows=deleted)
 
     async def _stop_local_models(self) -> None:
         for model in self.local_models.values():

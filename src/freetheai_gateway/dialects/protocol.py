@@ -4,10 +4,13 @@ Bytes pass through; what may change is named in design section 6: the model, the
 on the way there; the model's alias, an unasked usage event and the held last event on the way back.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from freetheai_gateway.domain.conversation import Conversation
+from freetheai_gateway.domain.events import Event, Reply
 from freetheai_gateway.domain.pools import Quirks
 from freetheai_gateway.domain.usage import Usage
 from freetheai_gateway.errors import GatewayError
@@ -19,6 +22,8 @@ class DialectName(StrEnum):
 
     OPENAI_CHAT = "openai_chat"
     ANTHROPIC_MESSAGES = "anthropic_messages"
+    OPENAI_RESPONSES = "openai_responses"
+    GEMINI = "gemini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +123,102 @@ class Dialect(Protocol):
 
     def render_stream_error(self, error: GatewayError, request_id: str) -> bytes:
         """Render an error as the last event of a stream."""
+        ...
+
+
+# --- the translation lane: client and upstream speak different dialects ---------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedRequest:
+    """A request in an upstream's dialect.
+
+    `dropped` names what could not be said in it (`seed`, `logit_bias`), for `x-gateway-dropped`.
+    `names` maps the tool names that were sent to the caller's own, where a dialect's rules made them differ.
+    """
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What rendering for an upstream needs to know of the model there.
+
+    `max_tokens`: sent where the request names no cap and the dialect requires one.
+    """
+
+    model: str
+    quirks: Quirks
+    default_output_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientView:
+    """How a reply is to look to the client: its alias for the model, and what its request asked to see."""
+
+    alias: str
+    reply_id: str
+    """Unique per request, letters and digits only; renderers put their dialect's prefix before it."""
+    created: int
+    request: Conversation
+    input_tokens_estimate: int = 0
+
+
+class ReplyParser(Protocol):
+    """Reads one upstream reply into neutral events, in the order that `domain.events` promises.
+
+    Raises `MalformedReply` and `UpstreamSaidError` after the events that came before were returned: at the next call.
+    """
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes of a stream, cut anywhere."""
+        ...
+
+    def finish(self) -> list[Event]:
+        """Take the clean end of a stream. Raises `MalformedReply` where the reply was not finished."""
+        ...
+
+    def parse_whole(self, body: bytes) -> list[Event]:
+        """Read a whole reply."""
+        ...
+
+
+class ReplyRenderer(Protocol):
+    """Writes neutral events as a stream of the client's dialect."""
+
+    def render(self, events: Sequence[Event]) -> bytes:
+        """Render events; what must not go out before the record is written is held for `final`."""
+        ...
+
+    def final(self) -> bytes:
+        """Render the end of the stream, after `Finished` was rendered."""
+        ...
+
+
+class Translator(Protocol):
+    """The four verbs of a dialect that can be translated from and to; stateless, makes one machine per reply."""
+
+    name: DialectName
+
+    def parse(self, body: bytes) -> Conversation:
+        """Read a client's request. Raises `InvalidRequest`."""
+        ...
+
+    def render(self, conversation: Conversation, target: Target) -> RenderedRequest:
+        """Write a request for an upstream. Raises `InvalidRequest` for what must be refused and not dropped."""
+        ...
+
+    def reply_parser(self, rendered: RenderedRequest) -> ReplyParser:
+        """Begin to read the reply to a rendered request."""
+        ...
+
+    def reply_renderer(self, view: ClientView) -> ReplyRenderer:
+        """Begin to write a streamed reply for a client."""
+        ...
+
+    def render_whole(self, reply: Reply, view: ClientView) -> bytes:
+        """Write a whole reply for a client."""
         ...

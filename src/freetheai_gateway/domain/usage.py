@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 import msgspec
 
+MAX_TOKENS = 1_000_000_000
+"""More than any reply can use: what an upstream claims beyond it is cut off, so that sums stay within 64 bits."""
+
+
+def token_count(claimed: int | None) -> int:
+    """Read a count that an upstream claims: absent and negative ones are 0, absurd ones are capped."""
+    return min(max(0, claimed or 0), MAX_TOKENS)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -44,11 +44,13 @@ class Completions:
         offer = self._directory.offer
         model = offer.find_model(request.model, ModelKind.CHAT)
         trace.model = model.id
+        unlimited = caller.account.unlimited
+        self._dispatcher.check_speaks(model, dialect, offer, unlimited=unlimited)
         lease = await self._admission.admit(caller, model, offer, dialect.limit_headers)
         settlement = Settlement(lease, self._ledger, trace, len(body))
         try:
-            sink.add_headers(limit_headers(lease.standings, dialect.limit_headers, trace.started_wall))
-            unlimited = caller.account.unlimited
+            now = trace.started_wall + trace.elapsed_s()
+            sink.add_headers(limit_headers(lease.standings, dialect.limit_headers, now))
             await self._answer(Exchange(dialect, request, model, offer, sink, trace, settlement, unlimited=unlimited))
         except GatewayError as error:
             settlement.fail(error)

@@ -50,11 +50,21 @@ class Dispatcher:
         """Count one call less."""
         self._in_flight[provider] -= 1
 
+    @staticmethod
+    def check_speaks(model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> None:
+        """Check that an upstream has the client's dialect, if any can be had at all. Raises `InvalidRequest`."""
+        if offer.is_set_up(model, unlimited=unlimited) and not _speaking(model, dialect, offer, unlimited=unlimited):
+            raise InvalidRequest(
+                f"{model.id} can't be called on this route on this server: none of its providers speaks it.",
+                code="route_not_supported",
+                param="model",
+            )
+
     async def send(self, exchange: Exchange) -> Attempt:
         """Send to an upstream and wait for a head that says success.
 
         Raises the `GatewayError` that the client is to see: for a failed call, for an HTTP error,
-        `InvalidRequest` where no upstream speaks the dialect, `ProviderUnavailable` where none has room now.
+        `ProviderUnavailable` where no upstream has room now.
         """
         upstream = self._choose(exchange)
         trace = exchange.trace
@@ -97,17 +107,9 @@ class Dispatcher:
             provider = offer.providers[upstream.provider]
             if provider.readiness() is not Readiness.READY:
                 return False
-            if not (provider.shared_with_members or exchange.unlimited):
-                return False
             return provider.max_concurrency == 0 or self._in_flight.get(provider.name, 0) < provider.max_concurrency
 
-        speaking = _speaking(model, exchange.dialect, offer)
-        if not speaking:
-            raise InvalidRequest(
-                f"{model.id} can't be called on this route on this server: none of its providers speaks it.",
-                code="route_not_supported",
-                param="model",
-            )
+        speaking = _speaking(model, exchange.dialect, offer, unlimited=exchange.unlimited)
         chosen = choose(speaking, has_room, random())  # noqa: S311 - load spreading, no secret
         if chosen is None:
             raise provider_busy(model.id)
@@ -120,9 +122,9 @@ def _render(exchange: Exchange, upstream: Upstream) -> UpstreamRequest:
     return exchange.offer.providers[upstream.provider].call(dialect.name, body, streamed=request.streamed)
 
 
-def _speaking(model: Model, dialect: Dialect, offer: Offer) -> list[Upstream]:
+def _speaking(model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> list[Upstream]:
     return [
         upstream
-        for upstream in model.upstreams
-        if (provider := offer.providers.get(upstream.provider)) is not None and provider.speaks(dialect.name)
+        for upstream in offer.upstreams_of(model, unlimited=unlimited)
+        if offer.providers[upstream.provider].speaks(dialect.name)
     ]

@@ -7,7 +7,7 @@ from freetheai_gateway.services.body import MAX_REPLY_BYTES, Body, header
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.ports import UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_fault, from_transport
-from freetheai_gateway.services.settle import BYTES_PER_TOKEN, Settlement
+from freetheai_gateway.services.settle import BYTES_PER_TOKEN
 
 LINGER_S = 1.0
 """How long a stream whose terminator has come may take to end, so that its connection can be used again."""
@@ -40,7 +40,9 @@ async def relay_stream(reply: UpstreamReply, exchange: Exchange) -> None:
     except (MalformedReply, UpstreamSaidError) as fault:
         raise from_fault(fault, exchange.trace) from fault
     finally:
-        _note(stream, exchange.settlement)
+        exchange.settlement.note_usage(
+            stream.usage, delivered=exchange.trace.delivered, output_tokens=stream.event_count, complete=False
+        )
 
 
 async def _pass_events(reply: UpstreamReply, stream: RawStream, exchange: Exchange) -> None:
@@ -57,17 +59,15 @@ async def _pass_events(reply: UpstreamReply, stream: RawStream, exchange: Exchan
             break
         if events:
             await sink.write(events)
+            trace.delivered = stream.delivered
             events = b""
         stream.check()
     last = events + stream.finish()
-    _note(stream, exchange.settlement)
-    exchange.settlement.succeed()
+    settlement = exchange.settlement
+    settlement.note_usage(stream.usage, delivered=stream.delivered, output_tokens=stream.event_count)
+    settlement.succeed()
     await sink.finish(last)
     await _linger(body)
-
-
-def _note(stream: RawStream, settlement: Settlement) -> None:
-    settlement.note_usage(stream.usage, delivered=stream.delivered, output_tokens=stream.event_count)
 
 
 async def _linger(body: Body) -> None:

@@ -1,5 +1,6 @@
 """The end of an admitted request: its record is written, its slot freed, exactly once."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from freetheai_gateway.domain.pools import Upstream
@@ -37,8 +38,14 @@ class Settlement:
         """Record a request that ended without any outcome: a fault of ours. Does nothing after an outcome."""
         self._settle(ServerError.status, ServerError.type)
 
-    def note_usage(self, usage: Usage | None, *, delivered: bool, output_tokens: int) -> None:
-        """Take over what the reply said it used, or `output_tokens` and the request's size as an estimate."""
+    def note_usage(self, usage: Usage | None, *, delivered: bool, output_tokens: int, complete: bool = True) -> None:
+        """Take over what the reply said it used, or `output_tokens` and the request's size as an estimate.
+
+        A reply that is not complete may not have said all yet: what was delivered is then the least it used.
+        Does nothing once the request is settled.
+        """
+        if self._settled:
+            return
         trace = self._trace
         trace.delivered = delivered
         if usage is not None:
@@ -48,6 +55,9 @@ class Settlement:
             trace.usage = Usage(
                 input_tokens=self._request_bytes // BYTES_PER_TOKEN, output_tokens=max(1, output_tokens)
             )
+        if delivered and not complete and trace.usage.output_tokens < output_tokens:
+            trace.estimated = True
+            trace.usage = replace(trace.usage, output_tokens=output_tokens)
 
     def _settle(self, status: int, code: str) -> None:
         if self._settled:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from freetheai_gateway.domain.usage import Usage
+from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import Decoder, Raw
 
 
@@ -25,12 +25,12 @@ class UsageWire(msgspec.Struct):
         """Read as neutral usage; counts of a stream are cumulative, so those that are absent stay as they were."""
         fresh, read, written = self.input_tokens, self.cache_read_input_tokens, self.cache_creation_input_tokens
         details = self.output_tokens_details
-        total = earlier.input_tokens if fresh is None else max(0, fresh) + max(0, read or 0) + max(0, written or 0)
+        total = token_count(fresh) + token_count(read) + token_count(written)
         return Usage(
-            input_tokens=total,
-            output_tokens=earlier.output_tokens if self.output_tokens is None else max(0, self.output_tokens),
-            cached_tokens=earlier.cached_tokens if read is None else max(0, read),
-            reasoning_tokens=(details and details.thinking_tokens) or earlier.reasoning_tokens,
+            input_tokens=earlier.input_tokens if fresh is None else total,
+            output_tokens=earlier.output_tokens if self.output_tokens is None else token_count(self.output_tokens),
+            cached_tokens=earlier.cached_tokens if read is None else token_count(read),
+            reasoning_tokens=earlier.reasoning_tokens if details is None else token_count(details.thinking_tokens),
         )
 
 

@@ -5,7 +5,7 @@ Source: OpenAI API reference, "Chat Completions" and "Streaming"; the leniencies
 
 import msgspec
 
-from freetheai_gateway.domain.usage import Usage
+from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import Decoder, Raw
 
 ABSENT = Raw()
@@ -34,13 +34,12 @@ class UsageWire(msgspec.Struct):
 
     def to_usage(self) -> Usage:
         """Read as neutral usage; absent and negative counts are 0."""
-        cached = self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens
-        reasoning = self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens
+        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
         return Usage(
-            input_tokens=max(0, self.prompt_tokens or 0),
-            output_tokens=max(0, self.completion_tokens or 0),
-            cached_tokens=max(0, cached or 0),
-            reasoning_tokens=max(0, reasoning or 0),
+            input_tokens=token_count(self.prompt_tokens),
+            output_tokens=token_count(self.completion_tokens),
+            cached_tokens=token_count(prompt.cached_tokens if prompt is not None else 0),
+            reasoning_tokens=token_count(completion.reasoning_tokens if completion is not None else 0),
         )
 
 
