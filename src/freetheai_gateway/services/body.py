@@ -7,6 +7,8 @@ from freetheai_gateway.services.ports import UpstreamReply
 
 MAX_REPLY_BYTES = 128 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+MAX_INFLATED_BYTES = 1024 * 1024
+"""The most that one read gives of a compressed body: a few bytes may unpack to very many."""
 _ANY_ZLIB = 47
 """Window bits that make zlib recognise gzip and zlib headers by themselves."""
 
@@ -26,16 +28,19 @@ class Body:
 
     async def read(self) -> bytes:
         """Wait for bytes; `b""` at the clean end. Raises `UpstreamFailed`, `MalformedReply`."""
-        if self._inflate is None:
+        inflate = self._inflate
+        if inflate is None:
             return await self._reply.read()
-        while data := await self._reply.read():
+        while data := inflate.unconsumed_tail or await self._reply.read():
+            if inflate.eof:
+                continue  # what follows the compressed data means nothing
             try:
-                plain = self._inflate.decompress(data, MAX_REPLY_BYTES)
+                plain = inflate.decompress(data, MAX_INFLATED_BYTES)
             except zlib.error:
                 raise MalformedReply("the compressed body is broken") from None
             if plain:
                 return plain
-        return b""
+        return inflate.flush()
 
     async def read_all(self, limit: int) -> bytes:
         """Read the whole body. Raises `MalformedReply` where it is over the limit."""

@@ -73,7 +73,7 @@ class Dispatcher:
         exchange.settlement.upstream = upstream
         call = _render(exchange, upstream)
         self._in_flight[upstream.provider] = self._in_flight.get(upstream.provider, 0) + 1
-        began = self._clock.monotonic()
+        trace.begin_wait()
         try:
             reply = await self._client.send(call)
         except UpstreamFailed as failed:
@@ -82,8 +82,6 @@ class Dispatcher:
         except BaseException:
             self.leave(upstream.provider)
             raise
-        finally:
-            trace.upstream_s += self._clock.monotonic() - began
         attempt = Attempt(reply, upstream, self)
         if reply.status != HTTPStatus.OK:
             raise await self._refused(attempt, exchange)

@@ -14,6 +14,7 @@ from freetheai_gateway.errors import (
     ProviderTimeout,
     ProviderUnavailable,
     RequestTooLarge,
+    whole_seconds,
 )
 from freetheai_gateway.services.ports import Failure, UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.trace import Trace
@@ -43,7 +44,7 @@ def provider_timed_out(trace: Trace) -> ProviderTimeout:
 def provider_busy(model: str, retry_after_s: float = RETRY_AFTER_S) -> ProviderUnavailable:
     """Say that every upstream of the model is cooling down, full or spent."""
     return ProviderUnavailable(
-        f"Every provider of {model} is busy; try again in {max(1, round(retry_after_s))} s.",
+        f"Every provider of {model} is busy; try again in {max(1, whole_seconds(retry_after_s))} s.",
         retry_after_s=retry_after_s,
     )
 

@@ -8,6 +8,7 @@ from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.ports import UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_fault, from_transport
 from freetheai_gateway.services.settle import BYTES_PER_TOKEN
+from freetheai_gateway.services.trace import Trace
 
 LINGER_S = 1.0
 """How long a stream whose terminator has come may take to end, so that its connection can be used again."""
@@ -18,6 +19,7 @@ async def relay_whole(reply: UpstreamReply, exchange: Exchange) -> None:
     trace, settlement = exchange.trace, exchange.settlement
     try:
         body = await Body(reply).read_all(MAX_REPLY_BYTES)
+        trace.end_wait()
         answer = exchange.dialect.parse_reply(body, exchange.model.id)
     except UpstreamFailed as failed:
         raise from_transport(failed, trace) from failed
@@ -53,21 +55,28 @@ async def _pass_events(reply: UpstreamReply, stream: RawStream, exchange: Exchan
     events = b""
     while data := await body.read():
         events = stream.feed(data)
-        if stream.delivered:
-            trace.mark_first_token()
         if stream.final:
             break
         if events:
+            _mark(stream, trace)
             await sink.write(events)
             trace.delivered = stream.delivered
             events = b""
         stream.check()
     last = events + stream.finish()
+    _mark(stream, trace)
     settlement = exchange.settlement
     settlement.note_usage(stream.usage, delivered=stream.delivered, output_tokens=stream.event_count)
     settlement.succeed()
     await sink.finish(last)
     await _linger(body)
+
+
+def _mark(stream: RawStream, trace: Trace) -> None:
+    """Note the times of what goes to the client now."""
+    trace.end_wait()
+    if stream.delivered:
+        trace.mark_first_token()
 
 
 async def _linger(body: Body) -> None:

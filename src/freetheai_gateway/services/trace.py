@@ -10,6 +10,9 @@ class Trace:
 
     __slots__ = (
         "_clock",
+        "_ended_at",
+        "_waited_s",
+        "_waits_since",
         "attempts",
         "caller",
         "cause",
@@ -29,12 +32,14 @@ class Trace:
         "status",
         "streamed",
         "upstream_model",
-        "upstream_s",
         "usage",
     )
 
     def __init__(self, request_id: str, route: str, clock: Clock) -> None:
         self._clock = clock
+        self._ended_at: float | None = None
+        self._waited_s = 0.0
+        self._waits_since: float | None = None
         self.request_id = request_id
         self.route = route
         self.started_at = clock.monotonic()
@@ -46,8 +51,6 @@ class Trace:
         self.attempts = 0
         self.own_s = 0.0
         """Seconds of the gateway's own work before the first byte went to the client."""
-        self.upstream_s = 0.0
-        """Seconds spent waiting for the upstream before the first byte went to the client."""
         self.first_token_at: float | None = None
         self.streamed = False
         self.status = 0
@@ -62,8 +65,29 @@ class Trace:
         self.delivered = False
 
     def elapsed_s(self) -> float:
-        """Seconds since the request's head was read."""
-        return self._clock.monotonic() - self.started_at
+        """Seconds since the request's head was read; until its last byte was handed over, once it was."""
+        return (self._ended_at or self._clock.monotonic()) - self.started_at
+
+    def end(self) -> None:
+        """Note that the last byte goes to the client now; later calls change nothing."""
+        if self._ended_at is None:
+            self._ended_at = self._clock.monotonic()
+
+    @property
+    def upstream_s(self) -> float:
+        """Seconds spent waiting for the upstream before its first byte went to the client."""
+        if self._waits_since is None:
+            return self._waited_s
+        return self._waited_s + self._clock.monotonic() - self._waits_since
+
+    def begin_wait(self) -> None:
+        """Note that from now on the upstream is waited for."""
+        if self._waits_since is None:
+            self._waits_since = self._clock.monotonic()
+
+    def end_wait(self) -> None:
+        """Note that the upstream has given something for the client."""
+        self._waited_s, self._waits_since = self.upstream_s, None
 
     def mark_first_token(self) -> None:
         """Note that the first content goes to the client now; later calls change nothing."""

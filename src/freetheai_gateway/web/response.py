@@ -161,6 +161,7 @@ class Response:
 
     def _finish(self) -> None:
         self._finished = True
+        self._trace.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

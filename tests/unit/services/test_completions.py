@@ -229,7 +229,7 @@ async def test_providers_when_all_are_full_then_the_client_may_try_again() -> No
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(gateway.run(caller=member(unlimited=True)))
         await pause.reached.wait()
-        with pytest.raises(ProviderUnavailable, match="Every provider of glm/glm-5.1 is busy; try again in 5 s"):
+        with pytest.raises(ProviderUnavailable, match=r"Every provider of glm/glm-5\.1 is busy; try again in 5 s"):
             await gateway.run(caller=member(unlimited=True))
         pause.release()
     assert [(record.status, record.provider, record.attempts) for record in gateway.ledger.records] == [

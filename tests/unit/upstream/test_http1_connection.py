@@ -19,7 +19,7 @@ class Wire(asyncio.Transport):
         self.written: list[bytes] = []
         self.unsent_bytes = 0
         self.aborted = False
-        self.reading = True
+        self.reading: list[bool] = []
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(bytes(data))
@@ -34,10 +34,10 @@ class Wire(asyncio.Transport):
         self.aborted = True
 
     def pause_reading(self) -> None:
-        self.reading = False
+        self.reading.append(False)
 
     def resume_reading(self) -> None:
-        self.reading = True
+        self.reading.append(True)
 
 
 class Line:
@@ -57,12 +57,12 @@ class Line:
     def _on_lost(self, _: Connection) -> None:
         self.lost += 1
 
-    async def exchange(self, body: bytes = b"", timeouts: Timeouts | None = None, *, streamed: bool = False) -> Reply:
+    async def exchange(self, body: bytes = b"", timeouts: Timeouts | None = None, head: bytes = HEAD) -> Reply:
         """Send a request whose head of the reply comes at once."""
         loop = asyncio.get_running_loop()
         timeouts = timeouts or Timeouts()
-        asked = UpstreamRequest("POST", self.connection.origin, "/", (), body, streamed, timeouts)
-        loop.call_soon(self.connection.data_received, HEAD)
+        asked = UpstreamRequest("POST", self.connection.origin, "/", body=body, timeouts=timeouts)
+        loop.call_soon(self.connection.data_received, head)
         return await self.connection.exchange(asked, b"head", loop.time() + timeouts.total_s)
 
 
@@ -114,17 +114,15 @@ async def test_close_when_the_request_is_not_written_yet_then_the_connection_is_
 async def test_reading_when_the_buffer_is_over_its_mark_then_the_peer_waits_until_it_is_taken() -> None:
     """Also where the reader was woken and the loop reads on before it runs."""
     line = Line()
-    reply = await line.exchange()
-    line.connection.parser.begin("POST")
-    line.connection.data_received(b"HTTP/1.1 200 OK\r\n\r\n")
+    reply = await line.exchange(head=b"HTTP/1.1 200 OK\r\n\r\n")
     reading = asyncio.get_running_loop().create_task(reply.read())
     await asyncio.sleep(0)
     line.connection.data_received(b"x" * HIGH_WATER_BYTES)
-    assert line.wire.reading
+    assert line.wire.reading == []
     line.connection.data_received(b"x")
-    assert not line.wire.reading
+    assert line.wire.reading == [False]
     assert len(await reading) == HIGH_WATER_BYTES + 1
-    assert line.wire.reading
+    assert line.wire.reading == [False, True]
 
 
 async def test_lost_when_bytes_were_not_read_yet_then_they_come_before_the_failure() -> None:
