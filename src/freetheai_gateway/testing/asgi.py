@@ -43,7 +43,11 @@ class Client:
         self.connection = FakeConnection()
         self.reads = asyncio.Event()
         self.reads.set()
+        self.takes_one = False
+        """Each message that is taken clears `reads`."""
         self.sent: list[Message] = []
+        self.asked = asyncio.Event()
+        """Set when a message is about to be sent, taken or not."""
         self.got = asyncio.Event()
         """Set at every message; a test clears it and waits for the next."""
         self._method = method
@@ -100,6 +104,7 @@ class Client:
 
     async def send(self, message: Message) -> None:
         """Take a message."""
+        self.asked.set()
         await self.reads.wait()
         if self.connection.disconnected:
             return
@@ -108,3 +113,5 @@ class Client:
             raise RuntimeError(f"{message['type']} is out of turn")
         self.sent.append(message)
         self.got.set()
+        if self.takes_one:
+            self.reads.clear()

@@ -4,7 +4,7 @@ Each keeps what it was asked for, so that a test can look at it afterwards; noth
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from freetheai_gateway.domain.accounts import Caller
@@ -17,11 +17,15 @@ History = list[tuple[str, object]]
 
 
 class Pause:
-    """A point of a script at which it stays until `release`, or until the task that waits there is cancelled."""
+    """A point of a script at which it stays until `release`, or until the task that waits there is cancelled.
 
-    def __init__(self) -> None:
+    With `meanwhile` it does that, which may raise, and goes on by itself.
+    """
+
+    def __init__(self, meanwhile: Callable[[], None] | None = None) -> None:
         self.reached = asyncio.Event()
         self._released = asyncio.Event()
+        self._meanwhile = meanwhile
 
     def release(self) -> None:
         """Go on."""
@@ -30,6 +34,9 @@ class Pause:
     async def hold(self) -> None:
         """Wait here."""
         self.reached.set()
+        if self._meanwhile is not None:
+            self._meanwhile()
+            return
         await self._released.wait()
 
 
@@ -48,12 +55,13 @@ class FakeReply:
         self.closed = 0
         """How often it was closed."""
         self.read_to_end = False
-        self._steps = list(steps)
+        self._script = steps
+        self._left = list(steps)
 
     async def read(self) -> bytes:
         """Take the next step."""
-        while self._steps:
-            step = self._steps.pop(0)
+        while self._left:
+            step = self._left.pop(0)
             if isinstance(step, Pause):
                 await step.hold()
             elif isinstance(step, UpstreamFailed):
@@ -63,23 +71,29 @@ class FakeReply:
         self.read_to_end = True
         return b""
 
+    def again(self) -> "FakeReply":
+        """Make a fresh reply of the same script."""
+        again = FakeReply(*self._script, status=self.status)
+        again.headers = self.headers
+        return again
+
     def close(self) -> None:
         """Count."""
         self.closed += 1
 
 
 class FakeUpstreamClient:
-    """Implements `UpstreamClient`: each call takes the next entries of the script, up to a reply or a failure."""
+    """Implements `UpstreamClient`: each call takes the next entries of `script`, up to a reply or a failure."""
 
     def __init__(self, *script: FakeReply | UpstreamFailed | Pause) -> None:
         self.requests: list[UpstreamRequest] = []
-        self._script = list(script)
+        self.script = list(script)
 
     async def send(self, request: UpstreamRequest) -> FakeReply:
         """Take the next entries of the script."""
         self.requests.append(request)
         while True:
-            entry = self._script.pop(0)
+            entry = self.script.pop(0)
             if isinstance(entry, FakeReply):
                 return entry
             if isinstance(entry, UpstreamFailed):

@@ -61,6 +61,10 @@ FAILURES: dict[type[aiohttp.ClientError], tuple[Failure, Phase | None]] = {
 """What each error of aiohttp means; no phase = the one that the call had reached."""
 
 
+RACE_S = 1.0
+"""How soon a reused connection's close counts as the race that repeats a request, as in `http1.PoolLimits`."""
+
+
 class AiohttpClient:
     """Implements `UpstreamClient`; belongs to the event loop of its first request.
 
@@ -79,7 +83,8 @@ class AiohttpClient:
         Raises `UpstreamFailed`, and `UnsendableRequest` before anything is sent. Cancelling closes the connection.
         """
         render_request(request)  # for its refusals only
-        total_at = asyncio.get_running_loop().time() + request.timeouts.total_s
+        now = asyncio.get_running_loop().time()
+        total_at = now + request.timeouts.total_s
         if self._pooled is None:
             self._pooled = self._session(keepalive_timeout=self._idle_s)
         progress = _Progress(request)
@@ -87,7 +92,8 @@ class AiohttpClient:
             return await _exchange(self._pooled, request, progress, total_at)
         except UpstreamFailed as failed:
             # The race with a server that closes an idle connection, as in `Http1Client.send`.
-            if not progress.reused or failed.failure is not Failure.CLOSED or failed.phase is not Phase.SENT:
+            is_race = progress.reused and failed.failure is Failure.CLOSED and failed.phase is Phase.SENT
+            if not is_race or asyncio.get_running_loop().time() - now > RACE_S:
                 raise
         if self._unpooled is None:
             self._unpooled = self._session(force_close=True)

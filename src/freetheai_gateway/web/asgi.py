@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.protocol import Dialect
@@ -61,27 +62,27 @@ class GatewayASGI:
         response = Response(send, connection, trace, self._default_dialect, self._keepalive_s)
         connection.on_disconnect(task.cancel)
         try:
-            await self._serve(request, response, trace, scope.get("raw_path") or b"")
+            await self._serve(request, response, trace)
         except asyncio.CancelledError:
             task.uncancel()
-            await self._interrupted(response, trace)
+            with suppress(asyncio.CancelledError):  # the client left while it was told of the drain
+                await self._interrupted(response, trace)
         finally:
             response.abandon()
             self._observer.finished(trace)
             self._log_request(_line(request, trace))
 
-    async def _serve(self, request: Request, response: Response, trace: Trace, raw_path: bytes) -> None:
+    async def _serve(self, request: Request, response: Response, trace: Trace) -> None:
         try:
             origin = request.header(b"origin")
             if origin:
                 response.cross_origin = self._cross_origin.headers(origin)
-            found = self._router.find(request.path, raw_path)
+            found = self._router.find(request.path)
             trace.route = found.name
             response.dialect = found.route.dialect
             request.params = found.params
             if request.method == "OPTIONS":
-                methods = (*found.route.handlers, "HEAD") if "GET" in found.route.handlers else found.route.handlers
-                await response.send_empty(204, self._cross_origin.preflight(request, tuple(methods)))
+                await response.send_empty(204, self._cross_origin.preflight(request, found.route.methods))
             else:
                 await found.handler(request.method)(request, response)
         except GatewayError as error:

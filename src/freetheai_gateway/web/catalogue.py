@@ -24,6 +24,7 @@ _CACHE_CONTROL = (b"cache-control", b"private, max-age=30")
 _VARY = (b"vary", b"authorization, x-api-key")
 
 DEFAULT_LIMIT, MAX_LIMIT = 10, 100
+MAX_QUERY_FIELDS = 20
 _WINDOWS = ("24h", "30d", "all")
 _DAY_S = 86_400
 
@@ -104,7 +105,10 @@ class CatalogueRoutes:
 
 
 def _parse_query(query: bytes) -> tuple[int, str]:
-    fields = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20))
+    try:
+        fields = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError:
+        raise InvalidRequest(f"The query has more than {MAX_QUERY_FIELDS} fields.") from None
     window = fields.get("window", "30d")
     if window not in _WINDOWS:
         raise InvalidRequest(f"window must be one of {', '.join(_WINDOWS)}.", param="window")

@@ -1,11 +1,13 @@
 """Finding the API key in a request's headers, forgiving what people paste."""
 
+import re
 from collections.abc import Iterable
 
 from freetheai_gateway.errors import Unauthenticated
 
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
-_SCHEME = "bearer"
+_BEFORE_KEY = re.compile(rf"[\s{_QUOTES}]*+(?:bearer(?![^\W_])[\s:{_QUOTES}]*+)*+", re.IGNORECASE)
+_AFTER_KEY = f" \t\u00a0{_QUOTES}"
 
 
 def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -29,8 +31,6 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 
 def _clean(value: str) -> str:
-    """Strip blanks, quotes and any number of leading `Bearer` words."""
-    text = value.strip().strip(_QUOTES).strip()
-    while text[: len(_SCHEME)].lower() == _SCHEME and not text[len(_SCHEME) : len(_SCHEME) + 1].isalnum():
-        text = text[len(_SCHEME) :].lstrip(" :\t").strip(_QUOTES).strip()
-    return text
+    """Strip blanks, quotes and any number of leading `Bearer` words, in one pass."""
+    wrapping = _BEFORE_KEY.match(value)
+    return value[wrapping.end() if wrapping else 0 :].rstrip(_AFTER_KEY)

@@ -35,9 +35,10 @@ class ModelRoutes:
         """Answer `GET /v1/models/{id}`; an id may hold slashes, encoded or not."""
         offer = await self._offer_for(request, response)
         wanted = request.params["id"]
-        model = next((model for model in self._callable(offer, response) if model.id == wanted), None)
+        callable_ = {model.id: model for model in self._callable(offer, response)}
+        model = callable_.get(wanted)
         if model is None:
-            near = offer.catalogue.near(wanted)
+            near = [model_id for model_id in offer.catalogue.near(wanted) if model_id in callable_]
             meant = f" Did you mean {' or '.join(near)}?" if near else ""
             raise NotFound(f'There is no model "{wanted[:200]}" for this key.{meant}', code="model_not_found")
         await response.reply(encode(describe(model)))
@@ -54,7 +55,9 @@ class ModelRoutes:
         return [
             model
             for model in offer.catalogue.models.values()
-            if not model.retired and (unlimited or model.tier_level <= level) and offer.is_set_up(model)
+            if not model.retired
+            and (unlimited or model.tier_level <= level)
+            and offer.is_set_up(model, unlimited=unlimited)
         ]
 
 

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 from freetheai_gateway.errors import ClientCanceled, InvalidRequest, RequestTooLarge
 
+_ENOUGH_DIGITS = 18
+"""Of a declared length: more than any cap has."""
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -47,22 +50,27 @@ class Request:
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read the whole body. Raises `RequestTooLarge` as soon as it is known to be, before reading on."""
     declared = request.header(b"content-length")
-    if declared and int(declared) > max_bytes:
+    if declared.isdigit() and int(declared.lstrip(b"0")[:_ENOUGH_DIGITS] or b"0") > max_bytes:
         raise _too_large(max_bytes)
     if request.header(b"content-encoding").lower() not in {b"", b"identity"}:
         raise InvalidRequest("Compressed request bodies are not understood; send the JSON as it is.")
     message = await request.receive()
-    parts = [_part(message)]
-    size = len(parts[0])
-    while message.get("more_body", False):
-        message = await request.receive()
-        parts.append(_part(message))
-        size += len(parts[-1])
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-    if size > max_bytes:
+    body = _part(message)
+    if message.get("more_body", False) and len(body) <= max_bytes:
+        body = await _read_on(request, bytearray(body), max_bytes)
+    if len(body) > max_bytes:
         raise _too_large(max_bytes)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return body
+
+
+async def _read_on(request: Request, body: bytearray, max_bytes: int) -> bytes:
+    """Read on to the end, or a little over the cap. One buffer: a list of very many pieces takes far more memory."""
+    more = True
+    while more and len(body) <= max_bytes:
+        message = await request.receive()
+        body += _part(message)
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
 def _part(message: Message) -> bytes:

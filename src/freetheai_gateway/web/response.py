@@ -89,16 +89,15 @@ class Response:
 
     async def write(self, data: bytes) -> None:
         """Send bytes of a stream."""
-        if not self._started:
-            await self._start(200, _STREAM)
-        self._last_write = self._loop.time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        if self._sign_task is not None:
+            await asyncio.wait({self._sign_task})
+        await self._send_part(data)
 
     async def finish(self, data: bytes) -> None:
         """Send the last bytes of a stream."""
+        await self._end()
         if not self._started:
             await self._start(200, _STREAM)
-        self._finish()
         await self._send({"type": "http.response.body", "body": data})
 
     async def reply(self, body: bytes) -> None:
@@ -107,13 +106,13 @@ class Response:
 
     async def send_whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole answer."""
-        self._finish()
+        await self._end()
         await self._start(status, (*headers, (b"content-length", b"%d" % len(body))))
         await self._send({"type": "http.response.body", "body": body})
 
     async def send_empty(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Send an answer that has no body by its status: 204, 304."""
-        self._finish()
+        await self._end()
         await self._start(status, headers)
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -121,10 +120,10 @@ class Response:
         """Send an error: as an HTTP status before the first byte, as the dialect's error event after it."""
         if self._finished:
             return
+        await self._end()
         self._trace.status, self._trace.code = error.status, error.code
         request_id = self._trace.request_id
         if self._started:
-            self._finish()
             event = self.dialect.render_stream_error(error, request_id)
             await self._send({"type": "http.response.body", "body": event})
             return
@@ -134,6 +133,8 @@ class Response:
     def abandon(self) -> None:
         """Stop the signs of life of a response that nobody reads any more."""
         self._finish()
+        if self._sign_task is not None:
+            self._sign_task.cancel()
 
     async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self._started = True
@@ -159,6 +160,18 @@ class Response:
             }
         )
 
+    async def _send_part(self, data: bytes) -> None:
+        if not self._started:
+            await self._start(200, _STREAM)
+        self._last_write = self._loop.time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _end(self) -> None:
+        """Make way for the last bytes: a sign of life that waits for a slow reader goes first, none comes after it."""
+        self._finish()
+        if self._sign_task is not None:
+            await asyncio.wait({self._sign_task})
+
     def _finish(self) -> None:
         self._finished = True
         self._trace.end()
@@ -171,14 +184,17 @@ class Response:
         wait_s = self._keepalive_s - silent_s
         if wait_s <= 0:
             wait_s = self._keepalive_s
-            if self._sign_task is None or self._sign_task.done():
+            if self._sign_task is None:
                 self._sign_task = self._loop.create_task(self._show_life())
         self._timer = self._loop.call_later(wait_s, self._tick)
 
     async def _show_life(self) -> None:
         """Send a sign of life, in a task of its own because the request's task waits for the upstream."""
-        if not self._finished:
-            await self.write(self._sign_of_life)
+        try:
+            if not self._finished:
+                await self._send_part(self._sign_of_life)
+        finally:
+            self._sign_task = None
 
 
 def _retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:

@@ -7,7 +7,6 @@ are pasted in every form.
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.errors import MethodNotAllowed, NotFound
@@ -16,6 +15,7 @@ from freetheai_gateway.web.response import Response
 
 Handler = Callable[[Request, Response], Awaitable[None]]
 _SLASHES = re.compile(r"/{2,}")
+_BASE = re.compile(r"(?:/v1(?![^/]))*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class Route:
     top: bool = False
     takes_rest: str = ""
     """Name of the parameter that takes the rest of the path, slashes included; empty = the path is exact."""
+
+    @property
+    def methods(self) -> list[str]:
+        """Every method that is answered: HEAD goes with GET, OPTIONS with all."""
+        return sorted({*self.handlers, "OPTIONS"} | ({"HEAD"} if "GET" in self.handlers else set()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,10 @@ class Found:
         """Find the handler of a method; HEAD is answered as GET. Raises `MethodNotAllowed`."""
         handler = self.route.handlers.get("GET" if method == "HEAD" else method)
         if handler is None:
-            allowed = ", ".join(sorted(self.route.handlers))
             raise MethodNotAllowed(
-                f"{method[:20]} is not allowed on {self.name}; use {allowed}.",
+                f"{method[:20]} is not allowed on {self.name}; use {' or '.join(self.route.handlers)}.",
                 code="method_not_allowed",
-                headers=((b"allow", allowed.encode()),),
+                headers=((b"allow", ", ".join(self.route.methods).encode()),),
             )
         return handler
 
@@ -59,34 +63,26 @@ class Router:
         self._open = sorted((route for route in routes if route.takes_rest), key=lambda route: -len(route.path))
         self._common = {_label(route): Found(route, _label(route), {}) for route in routes if not route.takes_rest}
 
-    def find(self, path: str, raw_path: bytes) -> Found:
-        """Find the route of a path. Raises `NotFound`."""
+    def find(self, path: str) -> Found:
+        """Find the route of a path whose escapes are undone. Raises `NotFound`."""
         found = self._common.get(path)
-        return found if found is not None else self._find_forgiving(path, raw_path)
+        return found if found is not None else self._find_forgiving(path)
 
-    def _find_forgiving(self, path: str, raw_path: bytes) -> Found:
+    def _find_forgiving(self, path: str) -> Found:
         tidy = _SLASHES.sub("/", path).rstrip("/") or "/"
         if (tidy, True) in self._exact:
             return Found(self._exact[tidy, True], tidy, {})
-        below = tidy
-        while below == "/v1" or below.startswith("/v1/"):
-            below = below[3:] or "/"
+        base = _BASE.match(tidy)
+        below = tidy[base.end() if base else 0 :] or "/"
         exact = self._exact.get((below, False))
         if exact is not None:
             return Found(exact, _label(exact), {})
         for route in self._open:
             if below.startswith(route.path + "/"):
-                return Found(route, _label(route), {route.takes_rest: _rest(route, raw_path)})
+                return Found(route, _label(route), {route.takes_rest: below[len(route.path) + 1 :]})
         raise NotFound(f"There is no route {tidy[:100]}. See /v1/models for what can be called.")
 
 
 def _label(route: Route) -> str:
     tail = f"/{{{route.takes_rest}}}" if route.takes_rest else ""
     return (route.path if route.top else f"/v1{route.path.rstrip('/')}") + tail
-
-
-def _rest(route: Route, raw_path: bytes) -> str:
-    """Take the rest of the path from its raw form, where `%2F` has not become a slash yet."""
-    raw = _SLASHES.sub("/", raw_path.decode("latin-1")).rstrip("/")
-    _, _, rest = raw.partition(route.path + "/")
-    return unquote(rest)

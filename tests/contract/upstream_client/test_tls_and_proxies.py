@@ -11,7 +11,7 @@ import trustme
 from freetheai_gateway.domain.pools import Timeouts
 from freetheai_gateway.services.ports import Failure, Origin, Phase, UpstreamClient, UpstreamRequest
 from freetheai_gateway.testing.tcp import Peer, Script, tcp_server
-from tests.contract.upstream_client.calls import OK, answers, failure, read_all, request
+from tests.contract.upstream_client.calls import OK, answers, answers_and_stays, failure, read_all, request
 from tests.contract.upstream_client.conftest import MakeClient
 
 SECRET = "s3cr3t"
@@ -144,9 +144,10 @@ async def test_proxy_when_it_opens_the_tunnel_then_tls_runs_inside_and_the_tunne
 )
 async def test_proxy_when_it_refuses_then_proxy_failure_and_nothing_sent(client: UpstreamClient, raw: bytes) -> None:
     """The upstream never saw the request; the proxy's credentials stay out of the error."""
-    async with tcp_server(answers(raw)) as proxy:
+    async with tcp_server(answers_and_stays(raw)) as proxy:
         origin = Origin("https", "127.0.0.1", 8443, proxy=f"http://user:{SECRET}@127.0.0.1:{proxy.port}")
         failed = await failure(client, UpstreamRequest("GET", origin, "/"))
+        await proxy.peers[0].left()
     assert (failed.failure, failed.phase) == (Failure.PROXY, Phase.CONNECT)
     assert not failed.request_sent
     assert SECRET not in str(failed)

@@ -28,18 +28,21 @@ TIMED_OUT = (
 )
 
 
-@pytest.fixture
-def trace() -> Trace:
-    """A request for a model."""
+def _trace() -> Trace:
     trace = Trace("req_1", "/v1/chat/completions", FakeClock())
     trace.model = "glm/glm-5.1"
     return trace
 
 
+@pytest.fixture
+def trace() -> Trace:
+    """Begin a request for a model."""
+    return _trace()
+
+
 def _complaint(trace: Trace, status: int, body: object = None, **headers: bytes) -> GatewayError:
-    reply = FakeReply(
-        status=status, headers=[(name.replace("_", "-").encode(), value) for name, value in headers.items()]
-    )
+    pairs = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
+    reply = FakeReply(status=status, headers=pairs)
     return from_complaint(parse_complaint(status, encode(body)), reply, NOW, trace)
 
 
@@ -116,10 +119,10 @@ def test_status_of_an_upstream_becomes_one_that_means_the_same_for_the_client(
     ],
 )
 def test_complaint_about_the_request_keeps_the_upstreams_sentence(
-    status: int, fields: dict[str, object], type_: str, code: str | None, message: str | None, trace: Trace
+    status: int, fields: dict[str, object], type_: str, code: str | None, message: str | None
 ) -> None:
     """Or has one of ours where it gave none."""
-    error = _complaint(trace, status, {"error": fields})
+    error = _complaint(_trace(), status, {"error": fields})
     assert (error.type, error.code) == (type_, code or type_)
     assert error.message == (message or fields["message"])
     assert error.param == fields.get("param")

@@ -8,7 +8,7 @@ import pytest
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import decode_any
 from freetheai_gateway.services.ports import Failure, Phase, UpstreamFailed
-from freetheai_gateway.testing.ports import FakeReply, Pause, RecordingSink
+from freetheai_gateway.testing.ports import FakeReply, Pause
 from tests.unit.services.governed import (
     DAILY,
     DONE,
@@ -19,7 +19,6 @@ from tests.unit.services.governed import (
     body,
     chunk,
     streamed,
-    usage_chunk,
 )
 
 ERROR_CHUNK = b'data: {"error":{"message":"their words","code":500}}\n\n'
@@ -50,7 +49,7 @@ STARTS: dict[str, tuple[FakeReply, str]] = {
 async def test_stream_when_it_begins_with_a_failure_then_it_is_an_http_error(case: str) -> None:
     """Nothing was sent, so the status can still be told; the daily answer is given back."""
     template, cause = STARTS[case]
-    gateway = Governed(FakeReply(*template._steps, headers=template.headers[1:], content_type=template.headers[0][1]))
+    gateway = Governed(template.again())
     error = await gateway.error(stream=True)
     assert error.status in {502, 504}
     assert cause in gateway.trace.cause
@@ -209,30 +208,23 @@ def _assert_answered(gateway: Governed) -> None:
 
 async def test_first_token_when_the_role_comes_first_then_content_counts() -> None:
     """Milliseconds from the request to the first content."""
-    pause = Pause()
-    gateway = Governed(streamed(chunk(), chunk("a"), chunk("b", finish="stop") + usage_chunk(), DONE))
-    sink = RecordingSink(gateway.history, pauses={1: pause})
-
-    def slow() -> None:
-        gateway.clock.advance(1.25)
-        pause.release()
-
-    pause.reached.set = slow  # type: ignore[method-assign]
-    await gateway.run(stream=True, sink=sink)
+    gateway = Governed()
+    late = Pause(lambda: gateway.clock.advance(1.25))
+    gateway.client.script.append(streamed(chunk(), late, chunk("a"), late, chunk("b", finish="stop"), DONE))
+    await gateway.run(stream=True)
     assert gateway.record.first_token_ms == 1250
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_waiting_for_the_upstream_when_its_body_is_slow_then_it_is_not_our_time(stream: bool) -> None:
     """`upstream_s` covers the head and the body up to the first byte for the client, not what comes after it."""
-    head, first, rest = Pause(), Pause(), Pause()
-    script = streamed(first, chunk("a"), rest, DONE) if stream else FakeReply(first, WHOLE)
-    gateway = Governed(head, script)
-    for pause, seconds in ((head, 2.0), (first, 3.0), (rest, 5.0)):
-        _advance_at(pause, gateway, seconds)
+    gateway = Governed()
+    late = Pause(lambda: gateway.clock.advance(2.5))
+    reply = streamed(late, chunk("a", finish="stop"), late, DONE) if stream else FakeReply(late, WHOLE)
+    gateway.client.script += [late, reply]
     await gateway.run(stream=stream)
     assert gateway.trace.upstream_s == 5.0
-    assert gateway.trace.elapsed_s() == (10.0 if stream else 5.0)
+    assert gateway.trace.elapsed_s() == (7.5 if stream else 5.0)
 
 
 async def test_waiting_for_the_upstream_when_asked_meanwhile_then_it_counts_already() -> None:
@@ -247,13 +239,6 @@ async def test_waiting_for_the_upstream_when_asked_meanwhile_then_it_counts_alre
 
     await gateway.cancelled_at(pause, before=look)
     assert seen == [15.0]
-
-
-def _advance_at(pause: Pause, gateway: Governed, seconds: float) -> None:
-    async def hold() -> None:
-        gateway.clock.advance(seconds)
-
-    pause.hold = hold  # type: ignore[method-assign]
 
 
 async def test_error_of_a_stream_is_none_of_the_services_own_kind() -> None:

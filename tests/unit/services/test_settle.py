@@ -67,25 +67,25 @@ def test_settlement_when_the_ledger_raises_then_the_slot_is_freed_once() -> None
 
 
 @pytest.mark.parametrize(
-    ("usage", "delivered", "events", "complete", "expected", "estimated"),
+    ("usage", "said", "expected", "estimated"),
     [
-        (Usage(10, 20), True, 5, True, Usage(10, 20), False),
-        (Usage(10, 20), True, 50, True, Usage(10, 20), False),
-        (Usage(10, 20), False, 0, True, Usage(10, 20), False),
-        (None, True, 5, True, Usage(100, 5), True),
-        (None, True, 0, True, Usage(100, 1), True),
-        (None, False, 0, True, Usage(), False),
-        (None, True, 5, False, Usage(100, 5), True),
-        (Usage(10, 1, 4), True, 5, False, Usage(10, 5, 4), True),
-        (Usage(10, 20), True, 5, False, Usage(10, 20), False),
-        (Usage(10, 0), False, 5, False, Usage(10, 0), False),
+        (Usage(10, 20), (True, 5, True), Usage(10, 20), False),
+        (Usage(10, 20), (True, 50, True), Usage(10, 20), False),
+        (Usage(10, 20), (False, 0, True), Usage(10, 20), False),
+        (None, (True, 5, True), Usage(100, 5), True),
+        (None, (True, 0, True), Usage(100, 1), True),
+        (None, (False, 0, True), Usage(), False),
+        (None, (True, 5, False), Usage(100, 5), True),
+        (Usage(10, 1, 4), (True, 5, False), Usage(10, 5, 4), True),
+        (Usage(10, 20), (True, 5, False), Usage(10, 20), False),
+        (Usage(10, 0), (False, 5, False), Usage(10, 0), False),
     ],
 )
 def test_usage_when_it_is_missing_or_partial_then_it_is_estimated(
-    usage: Usage | None, delivered: bool, events: int, complete: bool, expected: Usage, estimated: bool
+    usage: Usage | None, said: tuple[bool, int, bool], expected: Usage, estimated: bool
 ) -> None:
     """Never below what was delivered; nothing is charged where nothing was said and nothing delivered."""
-    case = Case()
+    case, (delivered, events, complete) = Case(), said
     case.settlement.note_usage(usage, delivered=delivered, output_tokens=events, complete=complete)
     assert (case.trace.usage, case.trace.estimated, case.trace.delivered) == (expected, estimated, delivered)
 

@@ -75,6 +75,18 @@ async def test_idle_connection_when_the_peer_closes_it_then_it_is_forgotten(clie
         assert client.idle_connections == 0
 
 
+async def test_idle_connection_when_it_was_given_up_in_this_very_turn_then_it_is_not_chosen(
+    client: Http1Client,
+) -> None:
+    """The loop has not reported it lost yet."""
+    async with tcp_server(answer_once) as server:
+        await finish(await client.send(ask(server)))
+        next(iter(client._open)).data_received(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        assert client.idle_connections == 1
+        await finish(await client.send(ask(server)))
+        assert len(server.peers) == 2
+
+
 async def test_reply_when_it_is_closed_then_it_has_no_hold_on_the_connection(client: Http1Client) -> None:
     """The connection may serve somebody else by then."""
     async with tcp_server(answer_once) as server:
@@ -177,3 +189,22 @@ async def test_send_when_the_client_is_closed_then_closed_in_connect(client: Htt
             await client.send(ask(server))
         assert (failed.value.failure, failed.value.phase) == (Failure.CLOSED, Phase.CONNECT)
         assert client.open_connections == 0
+
+
+async def test_reused_connection_when_it_closes_too_late_for_a_race_then_the_request_is_not_repeated() -> None:
+    """A server that died at work on a request must not be given it twice: the answer may already be paid for."""
+    requests = []
+
+    async def script(peer: Peer) -> None:
+        requests.append(await peer.request())
+        await peer.send(OK)
+        requests.append(await peer.request())  # executed, and then the server dies
+
+    hasty = Http1Client(PoolLimits(race_s=0.0), NO_TLS)
+    async with tcp_server(script) as server:
+        await finish(await hasty.send(ask(server)))
+        with pytest.raises(UpstreamFailed) as caught:
+            await hasty.send(ask(server))
+        assert (caught.value.failure, caught.value.phase) == (Failure.CLOSED, Phase.SENT)
+        assert len(requests) == 2
+    await hasty.aclose()

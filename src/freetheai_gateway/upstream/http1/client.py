@@ -56,8 +56,10 @@ class Http1Client:
             except UpstreamFailed as failed:
                 # A server may close an idle connection at the very moment we write to it, and a close without a
                 # byte of reply is what that looks like (RFC 9112 section 9.3.1). So the request is sent once more,
-                # on a new connection where this can't happen; a fresh connection's failure is never repeated.
-                if failed.failure is not Failure.CLOSED or failed.phase is not Phase.SENT:
+                # on a new connection where this can't happen; a fresh connection's failure is never repeated. The
+                # news takes one round trip: a close that comes later may be a server that died at work on it.
+                is_race = failed.failure is Failure.CLOSED and failed.phase is Phase.SENT
+                if not is_race or asyncio.get_running_loop().time() - now > self._limits.race_s:
                     raise
         connection = await self._connect(request.origin, now + request.timeouts.connect_s, total_at)
         return await connection.exchange(request, head, total_at)

@@ -13,10 +13,13 @@ class PoolLimits:
     """How many connections may idle and for how long.
 
     `idle_s` is below what common servers grant (nginx 75 s, most load balancers 60 s), so that we close first.
+    `race_s` is how soon after a request on a reused connection its close counts as the race that repeats it: more
+    than one round trip to any upstream, less than most answers take.
     """
 
     idle_s: float = 30.0
     idle_per_origin: int = 64
+    race_s: float = 1.0
 
 
 class IdlePool(Generic[C]):
