@@ -62,6 +62,9 @@ class Metrics:
             "freetheai_upstream_attempts", "Calls to upstreams.", ("provider", "model", "outcome")
         )
         self.refusals = Counter("freetheai_refusals", "Requests refused before they reached an upstream.", ("code",))
+        self.dropped_fields = Counter(
+            "freetheai_dropped_fields", "Request fields that translation left out.", ("from", "to", "field")
+        )
         self.request_seconds = Histogram(
             "freetheai_request_seconds", "From the request's head to the last byte.", ("route", "streamed")
         )
@@ -75,7 +78,7 @@ class Metrics:
     @property
     def counters(self) -> tuple[Counter, ...]:
         """All counters."""
-        return self.requests, self.tokens, self.cost_usd, self.upstream_attempts, self.refusals
+        return self.requests, self.tokens, self.cost_usd, self.upstream_attempts, self.refusals, self.dropped_fields
 
     @property
     def histograms(self) -> tuple[Histogram, ...]:

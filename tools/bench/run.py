@@ -77,7 +77,7 @@ def _measure(given: argparse.Namespace, tools: Tools, cores: machine.Cores, abou
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.run", description="Measure the gateway beside nginx.")
     parser.add_argument("--rounds", type=int, default=5, help="times that everything is measured (%(default)s)")
     parser.add_argument("--seconds", type=int, default=5, help="of a load of whole replies (%(default)s)")
     parser.add_argument("--connections", type=int, default=64, help="of a load of whole replies (%(default)s)")
@@ -93,7 +93,7 @@ def _arguments() -> argparse.Namespace:
 def _absent(tools: Tools, cores: machine.Cores) -> list[str]:
     said = []
     if tools.nginx is None:
-        said.append("nginx is absent: there is nothing to compare with, and the upstream of whole replies is slower")
+        said.append("nginx is absent: there is nothing to compare with")
     if tools.wrk is None:
         said.append("wrk is absent: an asyncio client loads in its place, and may be slower than what it loads")
     if not cores.pinned:

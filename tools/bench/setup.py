@@ -24,7 +24,7 @@ _ANY_KEY = "bench-upstream-key"
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server under test. `Server` is absent for the upstream itself, which is only the floor of the others."""
+    """What a load goes to. `server` is absent for the upstream itself, which is only the floor of the others."""
 
     name: str
     port_of: Mapping[str, int]
@@ -39,7 +39,7 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything that runs. `seconds_to_start` are of the gateway: with a new database, and with that of before."""
+    """Everything that runs. The gateway's starts: the first makes the database, the later ones find it."""
 
     contestants: Mapping[str, Contestant]
     kinds: tuple[str, ...]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Self
 
+from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.reload import changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
@@ -23,6 +24,7 @@ from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
@@ -67,7 +69,8 @@ class Gateway:
         self.directory = Directory(build_offer(settings, self.local_models))
         self.authenticator = Authenticator(self.accounts, self.directory)
         self._feed.subscribe(self.authenticator.forget)
-        self._dispatcher = Dispatcher(self._client, clock)
+        self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
+        self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         self.completions = Completions(
             self.directory, Admission(self.limiter, RefusalGuard(), clock), self._dispatcher, journal
         )
@@ -101,6 +104,7 @@ class Gateway:
             authenticator=self.authenticator,
             completions=self.completions,
             observer=self._observer,
+            lanes=self._lanes,
             metrics=self._metrics,
             gauges=self._gauges(),
             usage=self._usage,

@@ -11,6 +11,7 @@ from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.web.catalogue import CatalogueRoutes
@@ -31,6 +32,7 @@ class Services:
     authenticator: Authenticator
     completions: Completions
     observer: Observer
+    lanes: LaneBuilder
     metrics: Metrics
     gauges: Gauges
     usage: UsageStore
@@ -58,7 +60,12 @@ def _completion(dialect: Dialect, services: Services) -> CompletionRoute:
 def _catalogue_routes(services: Services, dialect: Dialect) -> list[Route]:
     models = ModelRoutes(services.directory, services.authenticator)
     catalogue = CatalogueRoutes(
-        services.directory, services.authenticator, services.observer, services.usage, services.clock
+        services.directory,
+        services.authenticator,
+        services.observer,
+        services.lanes,
+        usage=services.usage,
+        clock=services.clock,
     )
     return [
         Route("/models", {"GET": models.list_models}, dialect),

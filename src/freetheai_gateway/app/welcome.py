@@ -1,6 +1,7 @@
 """What an operator reads when the gateway has started: where it is, and lines that work when pasted."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def curl(url: str, key: str, model: str) -> str:
     """Write a streamed chat as one line of shell."""
     body = encode({"model": model, "stream": True, "messages": [{"role": "user", "content": "Say hello."}]}).decode()
     return (
-        f'curl -N {url}/chat/completions -H "Authorization: Bearer {key}" '
-        f"-H \"Content-Type: application/json\" -d '{body}'"
+        f'curl -N {shlex.quote(f"{url}/chat/completions")} -H "Authorization: Bearer {key}" '
+        f'-H "Content-Type: application/json" -d {shlex.quote(body)}'
     )
 
 

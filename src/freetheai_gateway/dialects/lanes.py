@@ -4,10 +4,11 @@ Either lane gives the rendered request, and follows the reply through the same t
 `parse_reply`), so that what relays bytes need not know which lane it serves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from freetheai_gateway.dialects.protocol import (
+    ClientTranslator,
     ClientView,
     Dialect,
     DialectName,
@@ -19,8 +20,8 @@ from freetheai_gateway.dialects.protocol import (
     ReplyParser,
     ReplyRenderer,
     Target,
-    Translator,
     UpstreamSaidError,
+    UpstreamTranslator,
 )
 from freetheai_gateway.domain.events import (
     Delta,
@@ -54,18 +55,38 @@ class Lane(Protocol):
         """Read a reply that came whole. Raises `MalformedReply`, `UpstreamSaidError`."""
         ...
 
+    def fold_stream(self, body: bytes) -> RawReply:
+        """Read a reply that came as events where a whole one was asked for. Raises as `parse_reply`."""
+        ...
+
+    def unfold_reply(self, body: bytes) -> tuple[bytes, RawStream]:
+        """Write a reply that came whole as the stream that was asked for. Raises as `parse_reply`."""
+        ...
+
 
 class RawLane:
-    """Bytes pass unchanged but for model, usage and quirks."""
+    """Bytes pass unchanged but for model, usage and quirks.
+
+    `translated` makes the other lane for the same request: it serves where an upstream answers whole what was to be
+    streamed, or the other way round.
+    """
 
     dropped: tuple[str, ...] = ()
 
-    def __init__(self, dialect: Dialect, request: RawRequest, target: Target, alias: str) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        request: RawRequest,
+        target: Target,
+        alias: str,
+        translated: Callable[[], "TranslationLane"] | None = None,
+    ) -> None:
         self.upstream_dialect = dialect.name
         self.body = dialect.render_request(request, target.model, target.quirks, target.default_output_tokens)
         self._dialect = dialect
         self._request = request
         self._alias = alias
+        self._translated = translated
 
     def open_stream(self) -> RawStream:
         """Begin to follow a reply that comes as events."""
@@ -75,11 +96,26 @@ class RawLane:
         """Read a reply that came whole."""
         return self._dialect.parse_reply(body, self._alias)
 
+    def fold_stream(self, body: bytes) -> RawReply:
+        """Read a reply that came as events where a whole one was asked for."""
+        return self._other("events").fold_stream(body)
+
+    def unfold_reply(self, body: bytes) -> tuple[bytes, RawStream]:
+        """Write a reply that came whole as the stream that was asked for."""
+        return self._other("a whole reply").unfold_reply(body)
+
+    def _other(self, what: str) -> "TranslationLane":
+        if self._translated is None:
+            raise MalformedReply(f"the upstream sent {what} unasked")
+        return self._translated()
+
 
 class TranslationLane:
     """The request is read into a conversation and written in the upstream's dialect; the reply the other way."""
 
-    def __init__(self, client: Translator, upstream: Translator, view: ClientView, target: Target) -> None:
+    def __init__(
+        self, client: ClientTranslator, upstream: UpstreamTranslator, view: ClientView, target: Target
+    ) -> None:
         self.upstream_dialect = upstream.name
         self._client = client
         self._upstream = upstream
@@ -90,17 +126,31 @@ class TranslationLane:
 
     def open_stream(self) -> RawStream:
         """Begin to follow a reply that comes as events."""
-        return TranslatedStream(self._upstream.reply_parser(self._rendered), self._client.reply_renderer(self._view))
+        return self._stream()
 
     def parse_reply(self, body: bytes) -> RawReply:
         """Read a reply that came whole."""
-        reply = fold(self._upstream.reply_parser(self._rendered).parse_whole(body))
+        return self._whole(self._upstream.reply_parser(self._rendered).parse_whole(body))
+
+    def fold_stream(self, body: bytes) -> RawReply:
+        """Read a reply that came as events where a whole one was asked for."""
+        parser = self._upstream.reply_parser(self._rendered)
+        return self._whole([*parser.feed(body), *parser.finish()])
+
+    def unfold_reply(self, body: bytes) -> tuple[bytes, RawStream]:
+        """Write a reply that came whole as the stream that was asked for."""
+        stream = self._stream()
+        return stream.take_whole(body), stream
+
+    def _stream(self) -> "TranslatedStream":
+        return TranslatedStream(self._upstream.reply_parser(self._rendered), self._client.reply_renderer(self._view))
+
+    def _whole(self, events: Sequence[Event]) -> RawReply:
+        reply = fold(events)
         if reply is None:
             raise MalformedReply("the reply does not say that it is finished")
         return RawReply(
-            body=self._client.render_whole(reply, self._view),
-            usage=_usage_of(reply),
-            delivered=bool(reply.parts),
+            body=self._client.render_whole(reply, self._view), usage=_usage_of(reply), delivered=bool(reply.parts)
         )
 
 
@@ -136,6 +186,10 @@ class TranslatedStream:
         except (MalformedReply, UpstreamSaidError) as failure:
             self._failure = failure
             return b""
+
+    def take_whole(self, body: bytes) -> bytes:
+        """Take a reply that came whole. Raises `MalformedReply`, `UpstreamSaidError`."""
+        return self._take(self._parser.parse_whole(body))
 
     def check(self) -> None:
         """Raise what was wrong behind what `feed` returned."""

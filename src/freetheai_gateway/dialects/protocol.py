@@ -98,6 +98,8 @@ class Dialect(Protocol):
     keepalive: bytes
     """A whole event or comment that clients ignore: a sign of life while the upstream is silent."""
     limit_headers: LimitHeaderNames
+    forwarded_headers: tuple[bytes, ...]
+    """Beginnings of the client's header names that an upstream of the same dialect gets to see."""
 
     def parse_request(self, body: bytes) -> RawRequest:
         """Read and check what the gateway itself needs. Raises `InvalidRequest`."""
@@ -198,21 +200,13 @@ class ReplyRenderer(Protocol):
         ...
 
 
-class Translator(Protocol):
-    """The four verbs of a dialect that can be translated from and to; stateless, makes one machine per reply."""
+class ClientTranslator(Protocol):
+    """Reads a client's requests and writes the replies it gets; stateless, makes one machine per reply."""
 
     name: DialectName
 
     def parse(self, body: bytes) -> Conversation:
         """Read a client's request. Raises `InvalidRequest`."""
-        ...
-
-    def render(self, conversation: Conversation, target: Target) -> RenderedRequest:
-        """Write a request for an upstream. Raises `InvalidRequest` for what must be refused and not dropped."""
-        ...
-
-    def reply_parser(self, rendered: RenderedRequest) -> ReplyParser:
-        """Begin to read the reply to a rendered request."""
         ...
 
     def reply_renderer(self, view: ClientView) -> ReplyRenderer:
@@ -222,3 +216,21 @@ class Translator(Protocol):
     def render_whole(self, reply: Reply, view: ClientView) -> bytes:
         """Write a whole reply for a client."""
         ...
+
+
+class UpstreamTranslator(Protocol):
+    """Writes requests for an upstream and reads its replies; stateless, makes one machine per reply."""
+
+    name: DialectName
+
+    def render(self, conversation: Conversation, target: Target) -> RenderedRequest:
+        """Write a request for an upstream. Raises `InvalidRequest` for what must be refused and not dropped."""
+        ...
+
+    def reply_parser(self, rendered: RenderedRequest) -> ReplyParser:
+        """Begin to read the reply to a rendered request."""
+        ...
+
+
+class Translator(ClientTranslator, UpstreamTranslator, Protocol):
+    """The four verbs of a dialect that clients and upstreams both speak."""

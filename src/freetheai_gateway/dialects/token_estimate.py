@@ -79,8 +79,6 @@ def _parts(parts: Iterable[Part]) -> float:
 
 def _part(part: Part) -> float:
     match part:
-        case Text(text=text) | Refusal(text=text) | Thinking(text=text):
-            return estimate_text_tokens(text)
         case Image(source=source):
             return image_tokens(source)
         case File(source=source):
@@ -89,11 +87,18 @@ def _part(part: Part) -> float:
             return TOKENS_PER_CALL + estimate_text_tokens(name) + estimate_text_tokens(arguments)
         case ToolResult(parts=inner):
             return TOKENS_PER_CALL + _parts(inner)
+    return estimate_text_tokens(_words(part))
+
+
+def _words(part: Part) -> str | bytes:
+    match part:
+        case Text(text=text) | Refusal(text=text) | Thinking(text=text):
+            return text
         case Opaque(raw=raw):
-            return estimate_text_tokens(bytes(raw))
+            return bytes(raw)
         case RedactedThinking(data=data):
-            return estimate_text_tokens(data)
-    return 0.0  # sound: its length in seconds, which is what vendors charge, is not known here
+            return data
+    return ""  # sound: its length in seconds, which is what vendors charge, is not known here
 
 
 def image_tokens(source: Source) -> float:

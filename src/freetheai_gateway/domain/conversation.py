@@ -210,6 +210,14 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the free text of a custom tool must look like; `syntax` is `lark` or `regex`."""
+
+    syntax: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """A tool that the caller runs. `schema` is a JSON Schema as its bytes; `None` = no parameters were given."""
 
@@ -221,6 +229,8 @@ class Tool:
     namespace: str = ""
     cache: CacheMark | None = None
     native: Native = field(default_factory=dict)
+    grammar: Grammar | None = None
+    """Only of custom tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,3 +334,6 @@ class Conversation:
     native: Native = field(default_factory=dict)
     dialect: str = ""
     """Whose `native` fields these are."""
+    spelling: Native = field(default_factory=dict)
+    """How that dialect wrote what is neutral above, where it has several ways (a null, another field's name): for
+    rendering in the same dialect only, and never named as dropped."""

@@ -1,13 +1,15 @@
 """The full catalogue as one viewer sees it: `GET /v1/models/full` (design section 5). Unknown numbers are absent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from freetheai_gateway.clock import rfc3339
+from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Account, AccountState
 from freetheai_gateway.domain.catalogue import Model, ModelKind, Tier
 from freetheai_gateway.domain.health import Status, prefix_of
 from freetheai_gateway.services.directory import Offer
+from freetheai_gateway.services.ports import Provider
 
 _OUTPUTS = {
     ModelKind.CHAT: "text",
@@ -16,7 +18,11 @@ _OUTPUTS = {
     ModelKind.SPEECH: "audio",
     ModelKind.TRANSCRIPTION: "text",
 }
-_CHAT_ROUTES = {"openai_chat": "/v1/chat/completions", "anthropic_messages": "/v1/messages"}
+_CHAT_ROUTES = {
+    DialectName.OPENAI_CHAT: "/v1/chat/completions",
+    DialectName.ANTHROPIC_MESSAGES: "/v1/messages",
+    DialectName.OPENAI_RESPONSES: "/v1/responses",
+}
 _IMAGE_ROUTES = {"generate": "/v1/images/generations", "edit": "/v1/images/edits"}
 _OTHER_ROUTES = {
     ModelKind.EMBEDDING: "/v1/embeddings",
@@ -25,6 +31,8 @@ _OTHER_ROUTES = {
 }
 
 Entry = dict[str, object]
+Reaches = Callable[[DialectName, Provider], bool]
+"""Whether a client of a dialect can be served by a provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ def viewer_of(account: Account | None, offer: Offer) -> Viewer:
     return Viewer(offer.tier_of(account), authenticated=True, unlimited=account.unlimited, suspended=suspended)
 
 
-def describe_catalogue(offer: Offer, viewer: Viewer, statuses: Mapping[str, Status]) -> Entry:
+def describe_catalogue(offer: Offer, viewer: Viewer, statuses: Mapping[str, Status], reaches: Reaches) -> Entry:
     """Describe every model with the viewer's access, and the policy behind it; `generated_at` is left to the caller."""
     return {
         "viewer": {
@@ -54,12 +62,12 @@ def describe_catalogue(offer: Offer, viewer: Viewer, statuses: Mapping[str, Stat
             "tier_rank": viewer.tier.level,
             "unlimited": viewer.unlimited,
         },
-        "data": [_describe(model, offer, viewer, statuses) for model in offer.catalogue.models.values()],
+        "data": [_describe(model, offer, viewer, statuses, reaches) for model in offer.catalogue.models.values()],
         "policy": _policy(offer),
     }
 
 
-def _describe(model: Model, offer: Offer, viewer: Viewer, statuses: Mapping[str, Status]) -> Entry:
+def _describe(model: Model, offer: Offer, viewer: Viewer, statuses: Mapping[str, Status], reaches: Reaches) -> Entry:
     tier = offer.catalogue.tier_that_opens(model)
     entry: Entry = {
         "id": model.id,
@@ -75,7 +83,7 @@ def _describe(model: Model, offer: Offer, viewer: Viewer, statuses: Mapping[str,
         "inputs": model.inputs,
         "outputs": [_OUTPUTS[model.kind]],
         "features": model.features,
-        "supported_routes": _routes(model, offer),
+        "supported_routes": _routes(model, offer, reaches),
         "lifecycle": "retired" if model.retired else "retiring" if model.retires_at else "active",
         "access": _access(model, offer, viewer, tier),
         "health": {"status": statuses.get(prefix_of(model.id), Status.UNKNOWN).value},
@@ -90,13 +98,13 @@ def _describe(model: Model, offer: Offer, viewer: Viewer, statuses: Mapping[str,
     return entry | {name: value for name, value in known.items() if value is not None}
 
 
-def _routes(model: Model, offer: Offer) -> list[str]:
+def _routes(model: Model, offer: Offer, reaches: Reaches) -> list[str]:
     if model.kind is ModelKind.IMAGE:
         return [route for feature, route in _IMAGE_ROUTES.items() if feature in model.features]
     if model.kind is not ModelKind.CHAT:
         return [_OTHER_ROUTES[model.kind]]
     providers = [offer.providers[up.provider] for up in model.upstreams if up.provider in offer.providers]
-    return [route for dialect, route in _CHAT_ROUTES.items() if any(each.speaks(dialect) for each in providers)]
+    return [route for dialect, route in _CHAT_ROUTES.items() if any(reaches(dialect, each) for each in providers)]
 
 
 def _access(model: Model, offer: Offer, viewer: Viewer, tier: Tier | None) -> Entry:

@@ -10,6 +10,7 @@ settle  the record is written, the slot freed, then the last bytes are sent
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.accounts import Caller
@@ -17,17 +18,25 @@ from freetheai_gateway.domain.catalogue import ModelKind
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.directory import Directory
-from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.dispatch import Attempt, Dispatcher
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.limit_headers import limit_headers
-from freetheai_gateway.services.ports import Ledger, Sink, UpstreamReply
+from freetheai_gateway.services.ports import Ledger, Sink
 from freetheai_gateway.services.relay import relay_stream, relay_whole
 from freetheai_gateway.services.settle import Settlement
 from freetheai_gateway.services.trace import Trace
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a client sent: the body, and the headers that an upstream of the same dialect is to see."""
+
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
 class Completions:
-    """Serves chat-like routes in the raw lane, for any dialect."""
+    """Serves chat-like routes for clients of any dialect, on upstreams of any other."""
 
     def __init__(self, directory: Directory, admission: Admission, dispatcher: Dispatcher, ledger: Ledger) -> None:
         self._directory = directory
@@ -37,21 +46,34 @@ class Completions:
         self.open_streams = 0
         """Streamed requests that are being answered now."""
 
-    async def run(self, dialect: Dialect, caller: Caller, body: bytes, sink: Sink, trace: Trace) -> None:
+    async def run(self, dialect: Dialect, sent: Sent, caller: Caller, sink: Sink, trace: Trace) -> None:
         """Answer one request into the sink. Raises the `GatewayError` that the client is to see."""
-        request = dialect.parse_request(body)
+        request = dialect.parse_request(sent.body)
         trace.streamed = request.streamed
         offer = self._directory.offer
         model = offer.find_model(request.model, ModelKind.CHAT)
         trace.model = model.id
         unlimited = caller.account.unlimited
-        self._dispatcher.check_speaks(model, dialect, offer, unlimited=unlimited)
+        self._dispatcher.check_reachable(model, dialect, offer, unlimited=unlimited)
         lease = await self._admission.admit(caller, model, offer, dialect.limit_headers)
-        settlement = Settlement(lease, self._ledger, trace, len(body))
+        settlement = Settlement(lease, self._ledger, trace, len(sent.body))
         try:
             now = trace.started_wall + trace.elapsed_s()
             sink.add_headers(limit_headers(lease.standings, dialect.limit_headers, now))
-            await self._answer(Exchange(dialect, request, model, offer, sink, trace, settlement, unlimited=unlimited))
+            await self._answer(
+                Exchange(
+                    dialect,
+                    request,
+                    sent.body,
+                    sent.headers,
+                    model,
+                    offer,
+                    sink,
+                    trace,
+                    settlement,
+                    unlimited=unlimited,
+                )
+            )
         except GatewayError as error:
             settlement.fail(error)
             raise
@@ -72,9 +94,9 @@ class Completions:
         finally:
             self.open_streams -= 1
 
-    async def _relay(self, exchange: Exchange, relay: Callable[[UpstreamReply, Exchange], Awaitable[None]]) -> None:
+    async def _relay(self, exchange: Exchange, relay: Callable[[Attempt, Exchange], Awaitable[None]]) -> None:
         attempt = await self._dispatcher.send(exchange)
         try:
-            await relay(attempt.reply, exchange)
+            await relay(attempt, exchange)
         finally:
             attempt.close()

@@ -1,11 +1,13 @@
 """Sending an admitted request to one of the model's upstreams."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from random import random
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.complaint import parse_complaint
+from freetheai_gateway.dialects.lanes import Lane
 from freetheai_gateway.dialects.protocol import Dialect, MalformedReply
 from freetheai_gateway.domain.catalogue import Model
 from freetheai_gateway.domain.pools import Upstream, choose
@@ -13,17 +15,22 @@ from freetheai_gateway.errors import GatewayError, InvalidRequest
 from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.exchange import Exchange
-from freetheai_gateway.services.ports import Readiness, UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest
+from freetheai_gateway.services.lanes import LaneBuilder
+from freetheai_gateway.services.ports import ProviderCall, Readiness, UpstreamClient, UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_complaint, from_transport, provider_busy
+
+MAX_DROPPED = 30
+_FIELD = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,60}")
 
 
 class Attempt:
     """A call that was answered with success: the reply, and its place in flight until `close`."""
 
-    __slots__ = ("_dispatcher", "_provider", "reply", "upstream")
+    __slots__ = ("_dispatcher", "lane", "reply", "upstream")
 
-    def __init__(self, reply: UpstreamReply, upstream: Upstream, dispatcher: "Dispatcher") -> None:
+    def __init__(self, reply: UpstreamReply, lane: Lane, upstream: Upstream, dispatcher: "Dispatcher") -> None:
         self.reply = reply
+        self.lane = lane
         self.upstream = upstream
         self._dispatcher = dispatcher
 
@@ -36,8 +43,9 @@ class Attempt:
 class Dispatcher:
     """Chooses an upstream, sends, and counts what is in flight per provider."""
 
-    def __init__(self, client: UpstreamClient, clock: Clock) -> None:
+    def __init__(self, client: UpstreamClient, lanes: LaneBuilder, clock: Clock) -> None:
         self._client = client
+        self._lanes = lanes
         self._clock = clock
         self._in_flight: dict[str, int] = {}
 
@@ -50,10 +58,10 @@ class Dispatcher:
         """Count one call less."""
         self._in_flight[provider] -= 1
 
-    @staticmethod
-    def check_speaks(model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> None:
-        """Check that an upstream has the client's dialect, if any can be had at all. Raises `InvalidRequest`."""
-        if offer.is_set_up(model, unlimited=unlimited) and not _speaking(model, dialect, offer, unlimited=unlimited):
+    def check_reachable(self, model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> None:
+        """Check that clients of a dialect can be served, if the model can be had at all. Raises `InvalidRequest`."""
+        upstreams = offer.upstreams_of(model, unlimited=unlimited)
+        if offer.is_set_up(model, unlimited=unlimited) and not self._reachable(upstreams, dialect, offer):
             raise InvalidRequest(
                 f"{model.id} can't be called on this route on this server: none of its providers speaks it.",
                 code="route_not_supported",
@@ -71,7 +79,21 @@ class Dispatcher:
         trace.provider, trace.upstream_model = upstream.provider, upstream.model
         trace.attempts += 1
         exchange.settlement.upstream = upstream
-        call = _render(exchange, upstream)
+        provider = exchange.offer.providers[upstream.provider]
+        lane = self._lanes.build(exchange, upstream, provider)
+        if lane.dropped:
+            trace.dropped, trace.lane = lane.dropped, (exchange.dialect.name, lane.upstream_dialect)
+            exchange.sink.add_headers(((b"x-gateway-dropped", dropped_header(lane.dropped)),))
+        is_raw = lane.upstream_dialect == exchange.dialect.name
+        call = provider.call(
+            ProviderCall(
+                dialect=lane.upstream_dialect,
+                model=upstream.model,
+                body=lane.body,
+                streamed=exchange.request.streamed,
+                headers=exchange.headers if is_raw else (),
+            )
+        )
         self._in_flight[upstream.provider] = self._in_flight.get(upstream.provider, 0) + 1
         trace.begin_wait()
         try:
@@ -82,7 +104,7 @@ class Dispatcher:
         except BaseException:
             self.leave(upstream.provider)
             raise
-        attempt = Attempt(reply, upstream, self)
+        attempt = Attempt(reply, lane, upstream, self)
         if reply.status != HTTPStatus.OK:
             raise await self._refused(attempt, exchange)
         return attempt
@@ -107,22 +129,19 @@ class Dispatcher:
                 return False
             return provider.max_concurrency == 0 or self._in_flight.get(provider.name, 0) < provider.max_concurrency
 
-        speaking = _speaking(model, exchange.dialect, offer, unlimited=exchange.unlimited)
-        chosen = choose(speaking, has_room, random())  # noqa: S311 - load spreading, no secret
+        upstreams = offer.upstreams_of(model, unlimited=exchange.unlimited)
+        chosen = choose(self._reachable(upstreams, exchange.dialect, offer), has_room, random())  # noqa: S311 - load spreading, no secret
         if chosen is None:
             raise provider_busy(model.id)
         return chosen
 
+    def _reachable(self, upstreams: Sequence[Upstream], dialect: Dialect, offer: Offer) -> list[Upstream]:
+        return [
+            upstream for upstream in upstreams if self._lanes.reaches(dialect.name, offer.providers[upstream.provider])
+        ]
 
-def _render(exchange: Exchange, upstream: Upstream) -> UpstreamRequest:
-    dialect, request = exchange.dialect, exchange.request
-    body = dialect.render_request(request, upstream.model, upstream.quirks, exchange.model.default_output_tokens)
-    return exchange.offer.providers[upstream.provider].call(dialect.name, body, streamed=request.streamed)
 
-
-def _speaking(model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> list[Upstream]:
-    return [
-        upstream
-        for upstream in offer.upstreams_of(model, unlimited=unlimited)
-        if offer.providers[upstream.provider].speaks(dialect.name)
-    ]
+def dropped_header(dropped: Sequence[str]) -> bytes:
+    """Name what translation left out; names come from the client, so only plain ones and not too many."""
+    plain = [name for name in dropped if _FIELD.fullmatch(name)]
+    return ",".join(plain[:MAX_DROPPED]).encode()

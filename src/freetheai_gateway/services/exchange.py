@@ -16,6 +16,10 @@ class Exchange:
 
     dialect: Dialect
     request: RawRequest
+    body: bytes
+    """The request as the client sent it."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    """The client's headers that go to an upstream of the same dialect."""
     model: Model
     offer: Offer
     sink: Sink

@@ -13,6 +13,9 @@ FOREIGN_CODE = "upstream"
 _NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "restarting"})
 
 
+MAX_DROPPED_LABELS = 300
+
+
 class Observer:
     """Takes in every finished request. Nothing of it may depend on what a client wrote."""
 
@@ -34,6 +37,8 @@ class Observer:
             self._count_upstream(trace)
         elif trace.status in {401, 403, 429}:
             metrics.refusals.add((code,))
+        for field in trace.dropped:
+            self._count_dropped((*trace.lane, field))
         if model:
             self._judge(trace)
 
@@ -60,6 +65,13 @@ class Observer:
                 metrics.tokens.add((model, "reasoning"), usage.reasoning_tokens)
         if trace.cost_micro_usd:
             metrics.cost_usd.add((trace.provider,), trace.cost_micro_usd / 1_000_000)
+
+    def _count_dropped(self, labels: tuple[str, str, str]) -> None:
+        """Count by field; the names are the client's, so that only so many of them become labels."""
+        counter = self._metrics.dropped_fields
+        if labels not in counter.values and len(counter.values) >= MAX_DROPPED_LABELS:
+            labels = (labels[0], labels[1], "other")
+        counter.add(labels)
 
     def _judge(self, trace: Trace) -> None:
         failed = trace.status >= 500 and trace.code not in _NOT_THE_PROVIDERS_FAULT

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, Caller
 from freetheai_gateway.domain.limits import Limits, Refusal, Standing
 from freetheai_gateway.domain.pools import Timeouts
@@ -138,6 +139,17 @@ class Readiness(StrEnum):
     """It will be there in a moment."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """A request rendered in one of a provider's dialects. `headers` are the client's own that go with it."""
+
+    dialect: DialectName
+    model: str
+    body: bytes
+    streamed: bool
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
 class Provider(Protocol):
     """An upstream provider of the configuration: where it is and how it is spoken to."""
 
@@ -156,16 +168,17 @@ class Provider(Protocol):
         """Whether accounts with limits may use it; its terms may forbid sharing."""
         ...
 
-    def speaks(self, dialect: str) -> bool:
-        """Whether it has this dialect natively."""
+    @property
+    def dialects(self) -> Sequence[DialectName]:
+        """What it speaks, the one to translate into first."""
         ...
 
     def readiness(self) -> Readiness:
         """Whether it can be called now."""
         ...
 
-    def call(self, dialect: str, body: bytes, *, streamed: bool) -> UpstreamRequest:
-        """Address and authenticate a rendered body; takes the next key in turn."""
+    def call(self, call: "ProviderCall") -> UpstreamRequest:
+        """Address and authenticate a rendered request; takes the next key in turn."""
         ...
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 from freetheai_gateway.dialects.protocol import MalformedReply, RawStream, UpstreamSaidError
 from freetheai_gateway.services.body import MAX_REPLY_BYTES, Body, header
+from freetheai_gateway.services.dispatch import Attempt
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.ports import UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_fault, from_transport
@@ -14,13 +15,14 @@ LINGER_S = 1.0
 """How long a stream whose terminator has come may take to end, so that its connection can be used again."""
 
 
-async def relay_whole(reply: UpstreamReply, exchange: Exchange) -> None:
+async def relay_whole(attempt: Attempt, exchange: Exchange) -> None:
     """Relay a whole reply. Raises the `GatewayError` that the client is to see."""
-    trace, settlement = exchange.trace, exchange.settlement
+    trace, settlement, reply = exchange.trace, exchange.settlement, attempt.reply
     try:
         body = await Body(reply).read_all(MAX_REPLY_BYTES)
         trace.end_wait()
-        answer = exchange.dialect.parse_reply(body, exchange.model.id)
+        lane = attempt.lane
+        answer = lane.fold_stream(body) if _is_event_stream(reply) else lane.parse_reply(body)
     except UpstreamFailed as failed:
         raise from_transport(failed, trace) from failed
     except (MalformedReply, UpstreamSaidError) as fault:
@@ -32,24 +34,27 @@ async def relay_whole(reply: UpstreamReply, exchange: Exchange) -> None:
     await exchange.sink.reply(answer.body)
 
 
-async def relay_stream(reply: UpstreamReply, exchange: Exchange) -> None:
+async def relay_stream(attempt: Attempt, exchange: Exchange) -> None:
     """Relay a stream. Raises the `GatewayError` that the client is to see, also after bytes went out."""
-    stream = exchange.dialect.open_stream(exchange.request, exchange.model.id)
+    stream: RawStream | None = None
     try:
-        await _pass_events(reply, stream, exchange)
+        if _is_event_stream(attempt.reply):
+            stream = attempt.lane.open_stream()
+            await _pass_events(attempt.reply, stream, exchange)
+        else:
+            await _unfold(attempt, exchange)
     except UpstreamFailed as failed:
         raise from_transport(failed, exchange.trace) from failed
     except (MalformedReply, UpstreamSaidError) as fault:
         raise from_fault(fault, exchange.trace) from fault
     finally:
-        exchange.settlement.note_usage(
-            stream.usage, delivered=exchange.trace.delivered, output_tokens=stream.event_count, complete=False
-        )
+        if stream is not None:
+            exchange.settlement.note_usage(
+                stream.usage, delivered=exchange.trace.delivered, output_tokens=stream.event_count, complete=False
+            )
 
 
 async def _pass_events(reply: UpstreamReply, stream: RawStream, exchange: Exchange) -> None:
-    if not header(reply, b"content-type").lower().startswith(b"text/event-stream"):
-        raise MalformedReply("the reply is no event stream")
     sink, trace = exchange.sink, exchange.trace
     body = Body(reply)
     events = b""
@@ -63,13 +68,28 @@ async def _pass_events(reply: UpstreamReply, stream: RawStream, exchange: Exchan
             trace.delivered = stream.delivered
             events = b""
         stream.check()
-    last = events + stream.finish()
-    _mark(stream, trace)
+    await _end(stream, events + stream.finish(), exchange)
+    await _linger(body)
+
+
+async def _unfold(attempt: Attempt, exchange: Exchange) -> None:
+    """Stream a reply that came whole: some upstreams ignore that a stream was asked for."""
+    body = await Body(attempt.reply).read_all(MAX_REPLY_BYTES)
+    events, stream = attempt.lane.unfold_reply(body)
+    await _end(stream, events + stream.finish(), exchange)
+
+
+async def _end(stream: RawStream, last: bytes, exchange: Exchange) -> None:
+    """Write the record, then send the last bytes."""
+    _mark(stream, exchange.trace)
     settlement = exchange.settlement
     settlement.note_usage(stream.usage, delivered=stream.delivered, output_tokens=stream.event_count)
     settlement.succeed()
-    await sink.finish(last)
-    await _linger(body)
+    await exchange.sink.finish(last)
+
+
+def _is_event_stream(reply: UpstreamReply) -> bool:
+    return header(reply, b"content-type").lower().startswith(b"text/event-stream")
 
 
 def _mark(stream: RawStream, trace: Trace) -> None:

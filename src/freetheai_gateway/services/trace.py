@@ -19,8 +19,10 @@ class Trace:
         "code",
         "cost_micro_usd",
         "delivered",
+        "dropped",
         "estimated",
         "first_token_at",
+        "lane",
         "model",
         "outcome",
         "own_s",
@@ -57,6 +59,10 @@ class Trace:
         self.code = ""
         self.cause = ""
         """Why an upstream failed, for the operator; never shown to the client and free of foreign text."""
+        self.dropped: tuple[str, ...] = ()
+        """What translation left out."""
+        self.lane = ("", "")
+        """Client and upstream dialect, where something was left out between them."""
         self.outcome = ""
         """How the last upstream call went, as a metric's label: `ok`, `http_429`, `head_timeout`, …"""
         self.usage = Usage()

@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import ClientCanceled, GatewayError
-from freetheai_gateway.services.ports import Origin, Readiness, UpstreamFailed, UpstreamRequest
+from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamFailed, UpstreamRequest
 
 History = list[tuple[str, object]]
 """What happened in which order, where several fakes are given the same list."""
@@ -180,11 +181,15 @@ class StaticKeyLookup:
     def __init__(self, callers: Mapping[bytes, Caller] | None = None, pause: Pause | None = None) -> None:
         self.callers = dict(callers or {})
         self.asked: list[bytes] = []
+        self.failure: Exception | None = None
+        """What every query raises from now on."""
         self._pause = pause
 
     async def find_caller(self, digest: bytes) -> Caller | None:
         """Look the digest up."""
         self.asked.append(digest)
+        if self.failure is not None:
+            raise self.failure
         found = self.callers.get(digest)
         if self._pause is not None:
             await self._pause.hold()
@@ -196,23 +201,21 @@ class FakeProvider:
     """Implements `Provider`; its fields are its answers, and may be changed at any time."""
 
     name: str = "zai"
-    dialects: frozenset[str] = frozenset({"openai_chat", "anthropic_messages"})
+    dialects: Sequence[DialectName] = (DialectName.OPENAI_CHAT, DialectName.ANTHROPIC_MESSAGES)
     max_concurrency: int = 0
     shared_with_members: bool = True
     state: Readiness = Readiness.READY
     origin: Origin = field(default_factory=lambda: Origin("https", "upstream.invalid", 443))
 
-    def speaks(self, dialect: str) -> bool:
-        """Whether the dialect is among `dialects`."""
-        return dialect in self.dialects
-
     def readiness(self) -> Readiness:
         """Give `state`."""
         return self.state
 
-    def call(self, dialect: str, body: bytes, *, streamed: bool) -> UpstreamRequest:
+    def call(self, call: ProviderCall) -> UpstreamRequest:
         """Address the body to a path that is the dialect's name."""
-        return UpstreamRequest("POST", self.origin, f"/{dialect}", body=body, streamed=streamed)
+        return UpstreamRequest(
+            "POST", self.origin, f"/{call.dialect}", headers=call.headers, body=call.body, streamed=call.streamed
+        )
 
 
 class RecordingLog:

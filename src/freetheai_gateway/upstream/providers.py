@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from freetheai_gateway import __version__
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.pools import Timeouts
-from freetheai_gateway.services.ports import Origin, Readiness, UpstreamRequest
+from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamRequest
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _USER_AGENT = f"freetheai-gateway/{__version__}".encode()
@@ -18,16 +20,46 @@ def _bearer(key: str) -> tuple[bytes, bytes]:
     return b"authorization", b"Bearer " + key.encode()
 
 
+def _x_api_key(key: str) -> tuple[bytes, bytes]:
+    return b"x-api-key", key.encode()
+
+
+def _x_goog_api_key(key: str) -> tuple[bytes, bytes]:
+    return b"x-goog-api-key", key.encode()
+
+
+def _fixed(path: str) -> Callable[[ProviderCall], str]:
+    return lambda _call: path
+
+
+def _gemini_path(call: ProviderCall) -> str:
+    method = "streamGenerateContent?alt=sse" if call.streamed else "generateContent"
+    return f"/v1beta/models/{quote(call.model, safe='')}:{method}"
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One kind of provider: the path of each dialect below its base URL, and how it takes a key."""
+    """One kind of provider: the path of each dialect below its base URL, and how it takes a key.
 
-    paths: Mapping[DialectName, str]
+    `version_path`: what paths begin with and a base URL may already end in; it is not doubled then.
+    `headers`: sent with every call, unless the client or the operator sends the same one.
+    """
+
+    paths: Mapping[DialectName, Callable[[ProviderCall], str]]
     credential: Callable[[str], tuple[bytes, bytes]] = _bearer
+    version_path: str = ""
+    headers: Headers = ()
 
 
 APIS: Mapping[str, Api] = {
-    "openai": Api(paths={DialectName.OPENAI_CHAT: "/chat/completions"}),
+    "openai": Api(paths={DialectName.OPENAI_CHAT: _fixed("/chat/completions")}),
+    "anthropic": Api(
+        paths={DialectName.ANTHROPIC_MESSAGES: _fixed("/v1/messages")},
+        credential=_x_api_key,
+        version_path="/v1",
+        headers=((b"anthropic-version", b"2023-06-01"),),
+    ),
+    "gemini": Api(paths={DialectName.GEMINI: _gemini_path}, credential=_x_goog_api_key, version_path="/v1beta"),
 }
 
 
@@ -62,7 +94,9 @@ class HTTPProvider:
         self._api = APIS[config.api]
         self._origin, self._base_path = parse_base_url(config.base_url, config.proxy)
         self._turn = count()
-        self._headers = {key: _call_headers(self._api.credential(key), config.headers) for key in config.api_keys}
+        if self._api.version_path:
+            self._base_path = self._base_path.removesuffix(self._api.version_path)
+        self._headers = {key: _call_headers(self._api, key, config.headers) for key in config.api_keys}
 
     @property
     def name(self) -> str:
@@ -79,37 +113,43 @@ class HTTPProvider:
         """Whether accounts with limits may use it."""
         return self._config.shared_with_members
 
-    def speaks(self, dialect: str) -> bool:
-        """Whether it has this dialect natively."""
-        return dialect in self._api.paths
+    @property
+    def dialects(self) -> tuple[DialectName, ...]:
+        """What it speaks, the one to translate into first."""
+        return tuple(self._api.paths)
 
     def readiness(self) -> Readiness:
         """Say whether it can be called; a provider without a key is listed but can't be."""
         return Readiness.READY if self._config.api_keys else Readiness.NOT_CONFIGURED
 
-    def call(self, dialect: str, body: bytes, *, streamed: bool) -> UpstreamRequest:
-        """Address and authenticate a rendered body; takes the next key in turn."""
+    def call(self, call: ProviderCall) -> UpstreamRequest:
+        """Address and authenticate a rendered request; takes the next key in turn."""
         keys = self._config.api_keys
-        key = keys[next(self._turn) % len(keys)]
+        headers = self._headers[keys[next(self._turn) % len(keys)]]
+        if call.headers:
+            own = {name for name, _ in call.headers}
+            headers = (*(pair for pair in headers if pair[0] not in own), *call.headers)
         return UpstreamRequest(
             method="POST",
             origin=self._origin,
-            target=self._base_path + self._api.paths[DialectName(dialect)],
-            headers=self._headers[key],
-            body=body,
-            streamed=streamed,
+            target=self._base_path + self._api.paths[call.dialect](call),
+            headers=headers,
+            body=call.body,
+            streamed=call.streamed,
             timeouts=self._config.timeouts,
         )
 
 
-def _call_headers(credential: tuple[bytes, bytes], extra: Sequence[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
+def _call_headers(api: Api, key: str, extra: Sequence[tuple[str, str]]) -> Headers:
     """Build the headers of every call: an operator's own ones replace ours of the same name."""
+    name, value = api.credential(key)
     headers = {
         b"content-type": b"application/json",
         b"accept": b"application/json, text/event-stream",
         b"accept-encoding": b"identity",
         b"user-agent": _USER_AGENT,
-        credential[0]: credential[1],
+        **dict(api.headers),
+        name: value,
     }
     headers.update((name.lower().encode(), value.encode()) for name, value in extra)
     return tuple(headers.items())

@@ -12,6 +12,7 @@ from freetheai_gateway.jsonc import encode
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.catalogue_view import describe_catalogue, stamp, viewer_of
 from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.web.credentials import presented_key
@@ -41,11 +42,19 @@ class CatalogueRoutes:
     """Answers with a key, or without one where the configuration says so."""
 
     def __init__(
-        self, directory: Directory, authenticator: Authenticator, observer: Observer, usage: UsageStore, clock: Clock
+        self,
+        directory: Directory,
+        authenticator: Authenticator,
+        observer: Observer,
+        lanes: LaneBuilder,
+        *,
+        usage: UsageStore,
+        clock: Clock,
     ) -> None:
         self._directory = directory
         self._authenticator = authenticator
         self._observer = observer
+        self._lanes = lanes
         self._usage = usage
         self._clock = clock
         self._views: dict[bytes, _View] = {}
@@ -55,10 +64,12 @@ class CatalogueRoutes:
         account = await self._account(request, response)
         offer = self._directory.offer
         prefixes = list(dict.fromkeys(prefix_of(model_id) for model_id in offer.catalogue.models))
-        content = describe_catalogue(offer, viewer_of(account, offer), self._observer.statuses(prefixes))
+        statuses = self._observer.statuses(prefixes)
+        content = describe_catalogue(offer, viewer_of(account, offer), statuses, self._lanes.reaches)
         view = self._render(content)
         headers = (JSON, (b"etag", view.etag), _CACHE_CONTROL, _VARY)
-        if view.etag in {tag.strip().removeprefix(b"W/") for tag in request.header(b"if-none-match").split(b",")}:
+        known = {tag.strip().removeprefix(b"W/") for tag in request.header(b"if-none-match").split(b",")}
+        if known & {view.etag, b"*"}:
             await response.send_empty(304, headers[1:])
         else:
             await response.send_whole(200, headers, view.body)

@@ -2,7 +2,7 @@
 
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.services.authenticate import Authenticator
-from freetheai_gateway.services.completions import Completions
+from freetheai_gateway.services.completions import Completions, Sent
 from freetheai_gateway.web.credentials import presented_key
 from freetheai_gateway.web.request import Request, read_body
 from freetheai_gateway.web.response import Response
@@ -24,4 +24,5 @@ class CompletionRoute:
         trace = response.trace
         trace.caller = await self._authenticator.caller(presented_key(request.headers))
         body = await read_body(request, self._max_body_bytes)
-        await self._completions.run(self._dialect, trace.caller, body, response, trace)
+        headers = tuple(pair for pair in request.headers if pair[0].startswith(self._dialect.forwarded_headers))
+        await self._completions.run(self._dialect, Sent(body, headers), trace.caller, response, trace)

@@ -5,17 +5,20 @@ from pathlib import Path
 import pytest
 
 from freetheai_gateway.app.offers import build_offer
+from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.catalogue import ModelKind
 from freetheai_gateway.domain.limits import Limits
 from freetheai_gateway.domain.pools import Quirks, Timeouts
 from freetheai_gateway.domain.usage import Price
 from freetheai_gateway.services.directory import Offer
-from freetheai_gateway.services.ports import Readiness
+from freetheai_gateway.services.ports import ProviderCall, Readiness
 from freetheai_gateway.settings.load import default_settings, from_document, load
 from freetheai_gateway.testing.ports import RecordingLog
 from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
 from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 
+_FIVE: dict[str, object] = {"daily_requests": 5}
+_NINE: dict[str, object] = {"daily_requests": 9}
 EXAMPLE = Path(__file__).parents[3] / "freetheai.example.toml"
 
 
@@ -76,7 +79,7 @@ async def test_offer_of_the_defaults_has_the_demonstration_model(tmp_path: Path)
     offer = build_offer(default_settings(tmp_path), {"local": model})
     local = offer.catalogue.models["local/smollm2-135m"]
     assert (local.family, local.tier_level, local.default_output_tokens) == ("Core", 1, 256)
-    assert offer.providers["local"].speaks("openai_chat")
+    assert offer.providers["local"].dialects[0] is DialectName.OPENAI_CHAT
     assert offer.providers["local"].readiness() is Readiness.NOT_CONFIGURED
     assert len(offer.catalogue.tiers) == 5
     assert (offer.site.name, offer.site.public_url) == ("FreeTheAi", "http://127.0.0.1:8000")
@@ -86,15 +89,15 @@ async def test_offer_of_the_defaults_has_the_demonstration_model(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("access", "tier", "expected"),
-    [({}, {}, None), ({"daily_requests": 0}, {}, None), ({"daily_requests": 50}, {}, 50)]
-    + [({"daily_requests": 50}, {"daily_requests": 9}, 9), ({}, {"daily_requests": 9}, 9)],
+    [({}, {}, None), ({"daily_requests": 0}, {}, None), (_FIVE, {}, 5), ({}, _NINE, 9), (_FIVE, _NINE, 9)],
 )
 def test_daily_cap_of_a_tier_goes_before_that_of_access(
     access: dict[str, object], tier: dict[str, object], expected: int | None, tmp_path: Path
 ) -> None:
     """0 and absent mean no cap."""
     tiers = [{"level": 1, "name": "One", "requests_per_minute": 5, "concurrency": 2, "tokens_per_minute": 700, **tier}]
-    offer = _offer({"access": access, "tiers": tiers, "limits": {"window_s": 30}, **_with_model(tier=1)}, tmp_path)
+    document = _with_model() | {"families": [], "access": access, "tiers": tiers, "limits": {"window_s": 30}}
+    offer = _offer(document, tmp_path)
     assert offer.catalogue.tier(1).limits == Limits(5, 700, 2, expected, 30.0)
 
 
@@ -166,7 +169,7 @@ def test_provider_when_everything_is_set_then_everything_arrives(tmp_path: Path)
     ]
     provider = _offer(document, tmp_path).providers["zai"]
     assert (provider.max_concurrency, provider.shared_with_members) == (3, False)
-    call = provider.call("openai_chat", b"", streamed=False)
+    call = provider.call(ProviderCall(DialectName.OPENAI_CHAT, "m", b"", streamed=False))
     assert call.origin.proxy == "http://proxy.example:3128"
     assert call.target == "/v4/chat/completions"
     assert call.timeouts == Timeouts(1.0, 2.0, 3.0, 4.0)

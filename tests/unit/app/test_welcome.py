@@ -23,7 +23,7 @@ async def _gateway(folder: Path, **tables: object) -> AsyncIterator[Gateway]:
     document: dict[str, object] = {
         "providers": [{"name": "zai", "api": "openai", "base_url": "https://upstream.invalid", "api_keys": ["k"]}],
         "models": [
-            {"id": "img/x", "kind": "image", "upstreams": [{"provider": "zai", "model": "x"}]},
+            {"id": "old/x", "retired": True, "upstreams": [{"provider": "zai", "model": "x"}]},
             {"id": "glm/x", "upstreams": [{"provider": "zai", "model": "x"}]},
         ],
         **tables,
@@ -36,8 +36,7 @@ async def _gateway(folder: Path, **tables: object) -> AsyncIterator[Gateway]:
 
 
 def _exported(file: Path) -> dict[str, str]:
-    lines = [line.removeprefix("export ").split("=", 1) for line in file.read_text().splitlines()]
-    return {name: value for name, value in lines}
+    return dict(line.removeprefix("export ").split("=", 1) for line in file.read_text().splitlines())
 
 
 async def test_welcome_when_first_started_then_it_makes_and_prints_a_key_that_works(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from freetheai_gateway.jsonc import encode
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.services.admit import Admission
-from freetheai_gateway.services.completions import Completions
+from freetheai_gateway.services.completions import Completions, Sent
 from freetheai_gateway.services.directory import Directory, Offer
 from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.ports import UpstreamFailed
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.testing.clock import FakeClock
@@ -87,7 +88,7 @@ class Governed:
         self.client = FakeUpstreamClient(*script)
         self.ledger = MemoryLedger(self.history, ledger_failure)
         self.sink = RecordingSink(self.history)
-        self.dispatcher = Dispatcher(self.client, self.clock)
+        self.dispatcher = Dispatcher(self.client, LaneBuilder({}, {}), self.clock)
         self.directory = Directory(offer or make_offer(tiers=TIERS))
         self.completions = Completions(
             self.directory, Admission(self.limiter, RefusalGuard(), self.clock), self.dispatcher, self.ledger
@@ -108,7 +109,8 @@ class Governed:
         self.sink = sink or RecordingSink(self.history)
         self.trace = trace = Trace("req_1", "/v1/chat/completions", self.clock)
         trace.caller = caller
-        await self.completions.run(dialect, caller, request or body(stream=stream), self.sink, trace)
+        sent = Sent(request or body(stream=stream))
+        await self.completions.run(dialect, sent, caller, self.sink, trace)
 
     async def error(
         self, request: bytes | None = None, *, stream: bool = False, dialect: Dialect = CHAT

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from freetheai_gateway.errors import Unauthenticated
+from freetheai_gateway.errors import ProviderUnavailable, Unauthenticated
 from freetheai_gateway.ids import key_digest, new_key
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory, Site
+from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.testing.offers import DISCORD_SITE, INVITING_SITE, SITE, make_offer, member
 from freetheai_gateway.testing.ports import Pause, StaticKeyLookup
 
@@ -124,6 +125,22 @@ async def test_cache_when_it_is_full_then_the_oldest_key_is_forgotten() -> None:
     assert len(lookup.asked) == 4
     await authenticator.caller(keys[0])
     assert len(lookup.asked) == 5
+
+
+async def test_look_up_when_the_database_is_away_then_it_is_said_and_not_remembered() -> None:
+    """503 and not 401: the key may be good; what is cached goes on working."""
+    other = new_key()
+    lookup = StaticKeyLookup({DIGEST: member(), key_digest(other): member()})
+    authenticator = _authenticator(lookup)
+    await authenticator.caller(KEY)
+    lookup.failure = StoreUnavailable()
+    with pytest.raises(ProviderUnavailable) as caught:
+        await authenticator.caller(other)
+    assert (caught.value.status, caught.value.code) == (503, "database_unavailable")
+    assert caught.value.retry_after_s is not None
+    await authenticator.caller(KEY)
+    lookup.failure = None
+    await authenticator.caller(other)
 
 
 async def test_cancelled_look_up_leaves_nothing_behind() -> None:

@@ -80,6 +80,12 @@ async def test_body_when_over_the_limit_then_it_is_malformed() -> None:
         await Body(FakeReply(b"12345", b"678901")).read_all(10)
 
 
+async def test_body_when_something_follows_the_compressed_data_then_it_is_ignored() -> None:
+    """Padding of some proxies; it may be long."""
+    body = _encoded(b"gzip", gzip.compress(TEXT), b"\0" * 100, b"\0" * 100)
+    assert await body.read_all(len(TEXT)) == TEXT
+
+
 @pytest.fixture
 def memory() -> Iterator[None]:
     """Measures the memory that Python objects take."""

@@ -10,6 +10,7 @@ from freetheai_gateway.domain.health import Status
 from freetheai_gateway.domain.limits import Limits
 from freetheai_gateway.services.catalogue_view import Entry, describe_catalogue, stamp, viewer_of
 from freetheai_gateway.services.directory import Offer, Site
+from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.ports import Readiness
 from freetheai_gateway.testing.offers import GLM, REGULAR, STARTER, chat_model, make_offer
 from freetheai_gateway.testing.ports import FakeProvider
@@ -20,7 +21,7 @@ ACCOUNT = Account("acc_1", "Member", 0.0)
 
 def see(offer: Offer, account: Account | None = ACCOUNT) -> Entry:
     """Describe the catalogue to an account, or to someone without a key."""
-    return describe_catalogue(offer, viewer_of(account, offer), {"glm": Status.DEGRADED})
+    return describe_catalogue(offer, viewer_of(account, offer), {"glm": Status.DEGRADED}, LaneBuilder({}, {}).reaches)
 
 
 def entry_of(offer: Offer, account: Account | None = ACCOUNT, model_id: str = GLM) -> Entry:

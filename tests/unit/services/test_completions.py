@@ -131,7 +131,7 @@ async def test_request_when_it_is_refused_then_no_record_no_slot_and_no_count_is
         chat_model("rev/x", upstreams=[Upstream("gone", "x")]),
         chat_model("claude/x", upstreams=[Upstream("other", "x")]),
         tiers=TIERS,
-        providers=[FakeProvider("other", dialects=frozenset({other.name}))],
+        providers=[FakeProvider("other", dialects=[other.name])],
     )
     gateway = Governed(offer=offer)
     assert (await gateway.error(request, dialect=dialect)).code == code
@@ -158,7 +158,7 @@ async def test_upstreams_when_only_those_that_are_set_up_do_not_speak_then_it_is
         chat_model(upstreams=[Upstream("zai", "a"), Upstream("claude", "b")]),
         providers=[
             FakeProvider("zai", state=Readiness.NOT_CONFIGURED),
-            FakeProvider("claude", dialects=frozenset({"anthropic_messages"})),
+            FakeProvider("claude", dialects=[MESSAGES.name]),
         ],
     )
     error = await Governed(offer=offer).error()
@@ -183,6 +183,9 @@ FAILED: dict[str, tuple[FakeReply | UpstreamFailed, int, str]] = {
     "their fault": (FakeReply(b"{}", status=400), 400, "status 400"),
     "no json": (FakeReply(b"<html>"), 502, "the reply is not JSON of the documented shape"),
     "error in 200": (FakeReply(b'{"error":{"message":"x"}}'), 502, "the provider reported an error inside its reply"),
+    "error without end": (FakeReply(*[b"x" * 65_536] * 3, status=500), 502, "status 500"),
+    "error cut off": (FakeReply(b"{", UpstreamFailed(Failure.CLOSED, Phase.BODY), status=429), 503, "status 429"),
+    "error in brotli": (FakeReply(b"x", status=404, headers=[(b"content-encoding", b"br")]), 502, "status 404"),
     "cut off": (FakeReply(b"{", UpstreamFailed(Failure.CLOSED, Phase.BODY)), 502, "closed in phase body"),
 }
 
@@ -201,7 +204,7 @@ async def test_upstream_when_it_fails_before_the_first_byte_then_it_is_an_http_e
     record = gateway.record
     assert (record.status, record.code, record.success) == (status, error.code, False)
     assert (record.provider, record.attempts, record.cost_micro_usd) == ("zai", 1, 0)
-    assert gateway.trace.cause == cause or (stream and gateway.trace.cause == "the reply is no event stream")
+    assert gateway.trace.cause == cause or (stream and gateway.trace.cause == "the upstream sent a whole reply unasked")
     assert (gateway.answers_left, gateway.tokens_used) == (DAILY, 0)
     assert gateway.sink.headers[b"x-ratelimit-remaining"] == b"9"
     if isinstance(reply, FakeReply):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.pools import Timeouts
-from freetheai_gateway.services.ports import Origin, Readiness, UpstreamRequest
+from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamRequest
 from freetheai_gateway.upstream.providers import APIS, HTTPProvider, ProviderConfig, parse_base_url
 
 
@@ -14,7 +15,7 @@ def _provider(
 
 
 def _call(provider: HTTPProvider, *, streamed: bool = False) -> UpstreamRequest:
-    return provider.call("openai_chat", b"{}", streamed=streamed)
+    return provider.call(ProviderCall(DialectName.OPENAI_CHAT, "glm-5.1", b"{}", streamed))
 
 
 @pytest.mark.parametrize(
@@ -80,28 +81,60 @@ def test_provider_without_a_key_is_not_configured() -> None:
 def test_provider_speaks_the_dialects_of_its_kind() -> None:
     """And no others."""
     provider = _provider(max_concurrency=3, shared_with_members=False)
-    assert provider.speaks("openai_chat")
-    assert not provider.speaks("anthropic_messages")
-    assert not provider.speaks("nonsense")
+    assert provider.dialects == (DialectName.OPENAI_CHAT,)
     assert (provider.name, provider.max_concurrency, provider.shared_with_members) == ("zai", 3, False)
 
 
 def test_configuration_when_printed_then_no_secret_is_shown() -> None:
     """Keys, a proxy's password and the operator's headers."""
-    config = ProviderConfig(
-        "zai", "openai", "https://x", ("sk-secret",), "http://u:secret@p", headers=(("x", "secret"),)
-    )
+    headers = (("x", "secret"),)
+    config = ProviderConfig("zai", "openai", "https://x", ("sk-secret",), "http://u:secret@p", headers=headers)
     assert "secret" not in repr(config)
 
 
 @pytest.mark.parametrize("api", sorted(APIS))
 def test_every_kind_of_provider_can_be_called_in_its_dialects(api: str) -> None:
     """A row of the table is complete."""
-    provider = HTTPProvider(ProviderConfig("p", api, "https://upstream.example/v1", ("k1",)))
+    base_path = APIS[api].version_path or "/v1"
+    provider = HTTPProvider(ProviderConfig("p", api, f"https://upstream.example{base_path}", ("k1",)))
     for dialect in APIS[api].paths:
-        assert provider.speaks(dialect)
-        call = provider.call(dialect, b"{}", streamed=False)
-        assert call.target.startswith("/v1/")
+        assert dialect in provider.dialects
+        call = provider.call(ProviderCall(dialect, "m/1", b"{}", streamed=False))
+        assert call.target.startswith("/v1")
         assert "/v1/v1" not in call.target
+        assert "m/1" not in call.target
         assert any(b"k1" in value for _, value in call.headers)
         assert "k1" not in call.target
+
+
+@pytest.mark.parametrize("base_url", ["https://api.anthropic.com", "https://api.anthropic.com/v1"])
+def test_anthropic_call_has_its_version_and_key_headers(base_url: str) -> None:
+    """The client's own version goes upstream in its place; a base URL that ends in /v1 is not doubled."""
+    provider = HTTPProvider(ProviderConfig("p", "anthropic", base_url, ("k1",)))
+    sent = ProviderCall(DialectName.ANTHROPIC_MESSAGES, "claude", b"{}", streamed=True)
+    call = provider.call(sent)
+    assert call.target == "/v1/messages"
+    headers = dict(call.headers)
+    assert (headers[b"x-api-key"], headers[b"anthropic-version"]) == (b"k1", b"2023-06-01")
+    own = ((b"anthropic-version", b"2099-01-01"), (b"anthropic-beta", b"a,b"))
+    forwarded = provider.call(
+        ProviderCall(DialectName.ANTHROPIC_MESSAGES, "claude", b"{}", streamed=True, headers=own)
+    ).headers
+    assert [value for name, value in forwarded if name == b"anthropic-version"] == [b"2099-01-01"]
+    assert (b"anthropic-beta", b"a,b") in forwarded
+
+
+@pytest.mark.parametrize(
+    ("streamed", "target"),
+    [
+        (False, "/v1beta/models/gemini-3-pro:generateContent"),
+        (True, "/v1beta/models/gemini-3-pro:streamGenerateContent?alt=sse"),
+    ],
+)
+@pytest.mark.parametrize("base_url", ["https://g.example", "https://g.example/v1beta"])
+def test_gemini_call_has_the_model_in_its_path(base_url: str, streamed: bool, target: str) -> None:
+    """And its key in a header of its own, never in the query."""
+    provider = HTTPProvider(ProviderConfig("p", "gemini", base_url, ("k1",)))
+    call = provider.call(ProviderCall(DialectName.GEMINI, "gemini-3-pro", b"{}", streamed))
+    assert call.target == target
+    assert dict(call.headers)[b"x-goog-api-key"] == b"k1"

@@ -21,6 +21,7 @@ from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import UpstreamFailed
 from freetheai_gateway.testing.asgi import Client
@@ -66,7 +67,7 @@ class Api:
         completions = Completions(
             directory,
             Admission(self.limiter, RefusalGuard(), self.clock),
-            Dispatcher(FakeUpstreamClient(*script), self.clock),
+            Dispatcher(FakeUpstreamClient(*script), LaneBuilder({}, {}), self.clock),
             self.ledger,
         )
         routes = [

@@ -10,6 +10,7 @@ from freetheai_gateway.ids import key_digest, new_key
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory, Offer
+from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.testing.asgi import Client
@@ -38,7 +39,9 @@ class Shop:
             key_digest(HIGH): member(Account("acc_2", "Regular", 0.0, tier_override=3)),
         }
         authenticator = Authenticator(StaticKeyLookup(callers), self.directory)
-        self.routes = CatalogueRoutes(self.directory, authenticator, self.observer, self.usage, self.clock)
+        self.routes = CatalogueRoutes(
+            self.directory, authenticator, self.observer, LaneBuilder({}, {}), usage=self.usage, clock=self.clock
+        )
 
     async def full(self, key: str | None = LOW, *, etag: bytes = b"") -> Client:
         """Read the full catalogue."""

@@ -72,7 +72,7 @@ async def test_metrics_when_openmetrics_is_accepted_then_it_is_sent() -> None:
     accept = b"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
     client = await scrape(some_metrics(), [(b"accept", accept)])
     assert client.headers[b"content-type"].startswith(b"application/openmetrics-text")
-    families = {family.name: family.type for family in parse_openmetrics(client.body.decode())}
+    families = {family.name: family.type for family in parse_openmetrics(client.body.decode())}  # type: ignore[no-untyped-call]
     assert families["freetheai_requests"] == "counter"
     assert families["freetheai_request_seconds"] == "histogram"
     assert families["freetheai_open_streams"] == "gauge"

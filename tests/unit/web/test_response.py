@@ -315,6 +315,18 @@ async def test_sign_of_life_when_the_response_is_abandoned_while_it_waits_then_i
     assert case.client.sent == []
 
 
+async def test_sign_of_life_when_the_response_ends_before_it_began_then_it_is_dropped() -> None:
+    """The timer rang in the same turn of the loop."""
+    case = Case(0.0)
+    case.response.keep_alive(SIGN)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert case.response._sign_task is not None
+    await case.response.finish(b"data: 1\n\n")
+    assert case.client.body == b"data: 1\n\n"
+    assert _no_tasks_left()
+
+
 async def test_time_when_the_response_has_ended_then_it_stands_still() -> None:
     """What the request still does behind its last byte, such as waiting for the upstream's end, is not its time."""
     case = Case()

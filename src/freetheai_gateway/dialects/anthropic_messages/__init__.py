@@ -4,16 +4,18 @@ from freetheai_gateway.dialects.anthropic_messages.errors import render_error, r
 from freetheai_gateway.dialects.anthropic_messages.reply import parse_reply
 from freetheai_gateway.dialects.anthropic_messages.request import parse_request, render_request
 from freetheai_gateway.dialects.anthropic_messages.stream import MessagesEventReader
+from freetheai_gateway.dialects.anthropic_messages.translator import MessagesTranslator
 from freetheai_gateway.dialects.event_relay import EventRelay
 from freetheai_gateway.dialects.protocol import DialectName, LimitHeaderNames, RawRequest, RawStream
 
-__all__ = ["AnthropicMessages"]
+__all__ = ["AnthropicMessages", "MessagesTranslator"]
 
 
 class AnthropicMessages:
     """Implements `dialects.protocol.Dialect`."""
 
     name = DialectName.ANTHROPIC_MESSAGES
+    forwarded_headers: tuple[bytes, ...] = (b"anthropic-",)
     keepalive = b'event: ping\ndata: {"type":"ping"}\n\n'
     limit_headers = LimitHeaderNames(
         limit=b"anthropic-ratelimit-requests-limit",

@@ -1,4 +1,7 @@
-"""JSON Schemas of other dialects, put into the subset that Messages takes. Source: "Structured outputs", limitations."""
+"""JSON Schemas of other dialects, put into the subset that Messages takes.
+
+Source: Anthropic documentation, "Structured outputs", limitations of schemas.
+"""
 
 from collections.abc import Mapping
 
@@ -24,9 +27,7 @@ _UNSUPPORTED = frozenset(
         "uniqueItems",
     }
 )
-_FORMATS = frozenset(
-    {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
-)
+_FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"})
 _NAMED_SCHEMAS = frozenset({"$defs", "definitions", "properties"})
 
 _decode_object: Decoder[dict[str, object]] = Decoder(dict[str, object])

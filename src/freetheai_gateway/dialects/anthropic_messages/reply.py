@@ -1,9 +1,8 @@
 """Whole Messages replies in the raw lane."""
 
-from freetheai_gateway.dialects.anthropic_messages.wire import decode_message
+from freetheai_gateway.dialects.anthropic_messages.wire import UsageTally, decode_message
 from freetheai_gateway.dialects.protocol import MalformedReply, RawReply, UpstreamSaidError
 from freetheai_gateway.dialects.splice import with_top_level_model
-from freetheai_gateway.domain.usage import Usage
 from freetheai_gateway.jsonc import InvalidJSON
 
 
@@ -19,6 +18,6 @@ def parse_reply(body: bytes, alias: str) -> RawReply:
         raise MalformedReply("the reply has no content")
     return RawReply(
         body=with_top_level_model(body, reply.model, alias),
-        usage=reply.usage.to_usage(Usage()) if reply.usage is not None else None,
+        usage=UsageTally().take(reply.usage) if reply.usage is not None else None,
         delivered=bool(reply.content),
     )

@@ -2,10 +2,9 @@
 
 import re
 
-from freetheai_gateway.dialects.anthropic_messages.wire import decode_event
+from freetheai_gateway.dialects.anthropic_messages.wire import UsageTally, decode_event
 from freetheai_gateway.dialects.event_relay import Fate, Sight
 from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
-from freetheai_gateway.domain.usage import Usage
 from freetheai_gateway.jsonc import InvalidJSON
 
 _CONTENT = frozenset({"content_block_start", "content_block_delta"})
@@ -17,10 +16,10 @@ class MessagesEventReader:
     pattern = re.compile(rb'"type"\s*:\s*"(?:message_|error")|"usage"\s*:\s*\{')
     names_model_in_every_event = False
 
-    __slots__ = ("_usage",)
+    __slots__ = ("_tally",)
 
     def __init__(self) -> None:
-        self._usage = Usage()
+        self._tally = UsageTally()
 
     def look(self, data: bytes) -> Sight:
         """Read one event; `message_stop` is the last."""
@@ -31,12 +30,10 @@ class MessagesEventReader:
         if event.type == "error":
             raise UpstreamSaidError
         usage = event.usage or (event.message.usage if event.message is not None else None)
-        if usage is not None:
-            self._usage = usage.to_usage(self._usage)
         return Sight(
             fate=Fate.LAST if event.type == "message_stop" else Fate.PASS,
             model=event.message.model if event.message is not None else None,
-            usage=self._usage if usage is not None else None,
+            usage=self._tally.take(usage) if usage is not None else None,
             has_content=event.type in _CONTENT,
         )
 

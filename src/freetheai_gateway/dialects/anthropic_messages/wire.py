@@ -21,17 +21,38 @@ class UsageWire(msgspec.Struct):
     cache_creation_input_tokens: int | None = None
     output_tokens_details: OutputDetails | None = None
 
-    def to_usage(self, earlier: Usage) -> Usage:
-        """Read as neutral usage; counts of a stream are cumulative, so those that are absent stay as they were."""
-        fresh, read, written = self.input_tokens, self.cache_read_input_tokens, self.cache_creation_input_tokens
-        details = self.output_tokens_details
-        total = token_count(fresh) + token_count(read) + token_count(written)
+
+class UsageTally:
+    """Usage so far. Counts of a stream are cumulative: what is told replaces, what is not told stays as it was."""
+
+    __slots__ = ("_fresh", "_output", "_read", "_thinking", "_written")
+
+    def __init__(self) -> None:
+        self._fresh = self._read = self._written = self._output = self._thinking = 0
+
+    def take(self, told: UsageWire) -> Usage:
+        """Take counts, give neutral usage: its input includes what was read from and written to a cache."""
+        details = told.output_tokens_details
+        self._fresh = _newer(told.input_tokens, self._fresh)
+        self._read = _newer(told.cache_read_input_tokens, self._read)
+        self._written = _newer(told.cache_creation_input_tokens, self._written)
+        self._output = _newer(told.output_tokens, self._output)
+        self._thinking = _newer(None if details is None else details.thinking_tokens, self._thinking)
         return Usage(
-            input_tokens=earlier.input_tokens if fresh is None else total,
-            output_tokens=earlier.output_tokens if self.output_tokens is None else token_count(self.output_tokens),
-            cached_tokens=earlier.cached_tokens if read is None else token_count(read),
-            reasoning_tokens=earlier.reasoning_tokens if details is None else token_count(details.thinking_tokens),
+            input_tokens=token_count(self._fresh + self._read + self._written),
+            output_tokens=self._output,
+            cached_tokens=self._read,
+            reasoning_tokens=self._thinking,
         )
+
+    @property
+    def cache_written_tokens(self) -> int:
+        """Tokens written to a cache; part of the input."""
+        return self._written
+
+
+def _newer(told: int | None, earlier: int) -> int:
+    return earlier if told is None else token_count(told)
 
 
 class Message(msgspec.Struct):

@@ -83,10 +83,6 @@ class Writer:
         match part:
             case Text(text=text) | Refusal(text=text):
                 return {"type": "text", "text": text} if is_visible(text) else None
-            case Image():
-                return {"type": "image", "source": self._image_source(part.source)}
-            case File():
-                return self._document(part)
             case ToolCall():
                 return self._tool_use(part)
             case ToolResult():
@@ -95,8 +91,16 @@ class Writer:
                 return self._reasoning(part)
             case Opaque():
                 return self._opaque(part)
+        return self._attachment(part)
+
+    def _attachment(self, part: Image | File | Audio) -> Block:
+        match part:
+            case Image(source=source):
+                return {"type": "image", "source": self._image_source(source)}
+            case File():
+                return self._document(part)
             case Audio():
-                raise InvalidRequest("This model takes no audio input.", code="invalid_value", param="messages")
+                raise _refused("This model takes no audio input.")
 
     def _reasoning(self, part: Thinking | RedactedThinking) -> Block | None:
         if part.vendor != MESSAGES:
@@ -120,7 +124,7 @@ class Writer:
         block: Block = {"type": "tool_result", "tool_use_id": self.id_of_result(part.call_id)}
         if len(part.parts) == 1 and isinstance(part.parts[0], Text) and part.parts[0].as_plain:
             block["content"] = part.parts[0].text
-        elif inner := self.blocks(part.parts):
+        elif inner := self.blocks(tuple(found for found in part.parts if not isinstance(found, ToolResult | ToolCall))):
             block["content"] = inner
         if part.is_error:
             block["is_error"] = True

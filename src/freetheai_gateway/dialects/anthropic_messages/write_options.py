@@ -1,5 +1,7 @@
 """Everything of a Messages request that is neither turns nor tools, written as the caller said it."""
 
+from collections.abc import Callable
+
 from freetheai_gateway.domain.conversation import Conversation, OutputKind, Reasoning, ToolMode
 
 Body = dict[str, object]
@@ -25,8 +27,11 @@ def write_options(conversation: Conversation) -> Body:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def write_tool_choice(conversation: Conversation) -> Body | None:
-    """Write `tool_choice`; parallel calls are switched off in it, which needs a choice to stand in."""
+def write_tool_choice(conversation: Conversation, sent_name: Callable[[str], str] = str) -> Body | None:
+    """Write `tool_choice`; parallel calls are switched off in it, which needs a choice to stand in.
+
+    `sent_name` gives the name that a tool has upstream.
+    """
     choice = conversation.tool_choice
     single: Body = {"disable_parallel_tool_use": True} if conversation.parallel_tool_calls is False else {}
     if choice is None:
@@ -34,7 +39,7 @@ def write_tool_choice(conversation: Conversation) -> Body | None:
     if choice.mode is ToolMode.NONE:
         return {"type": "none"}
     if choice.mode is ToolMode.REQUIRED and len(choice.names) == 1:
-        return {"type": "tool", "name": choice.names[0], **single}
+        return {"type": "tool", "name": sent_name(choice.names[0]), **single}
     return {"type": _CHOICES[choice.mode], **single}
 
 

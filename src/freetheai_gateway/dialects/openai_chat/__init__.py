@@ -15,6 +15,7 @@ class OpenAIChat:
     """Implements `dialects.protocol.Dialect`."""
 
     name = DialectName.OPENAI_CHAT
+    forwarded_headers: tuple[bytes, ...] = ()
     keepalive = comment("keep-alive")
     limit_headers = LimitHeaderNames(
         limit=b"x-ratelimit-limit-requests",

@@ -2,11 +2,15 @@
 
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.pools import Timeouts
-from freetheai_gateway.services.ports import Origin, Readiness, UpstreamRequest
+from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamRequest
 from freetheai_gateway.upstream.llamacpp.state import Phase
 from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 
-_PATHS = {DialectName.OPENAI_CHAT: "/v1/chat/completions", DialectName.ANTHROPIC_MESSAGES: "/v1/messages"}
+_PATHS = {
+    DialectName.OPENAI_CHAT: "/v1/chat/completions",
+    DialectName.ANTHROPIC_MESSAGES: "/v1/messages",
+    DialectName.OPENAI_RESPONSES: "/v1/responses",
+}
 _HEADERS = ((b"content-type", b"application/json"),)
 _NOWHERE = Origin("http", "127.0.0.1", 0)
 """Where nothing listens: a child that died between the choice and the call is a refused connection."""
@@ -30,9 +34,10 @@ class LocalProvider:
         self.max_concurrency = max_concurrency
         self.shared_with_members = shared_with_members
 
-    def speaks(self, dialect: str) -> bool:
-        """Whether llama.cpp's server has this dialect on its own."""
-        return dialect in _PATHS
+    @property
+    def dialects(self) -> tuple[DialectName, ...]:
+        """What llama.cpp's server has on its own."""
+        return tuple(_PATHS)
 
     def readiness(self) -> Readiness:
         """Say whether the child answers now; one that failed is being started again."""
@@ -44,15 +49,15 @@ class LocalProvider:
             case Phase.LOADING | Phase.FAILED:
                 return Readiness.LOADING
 
-    def call(self, dialect: str, body: bytes, *, streamed: bool) -> UpstreamRequest:
-        """Address a rendered body to the child that runs now."""
+    def call(self, call: ProviderCall) -> UpstreamRequest:
+        """Address a rendered request to the child that runs now."""
         endpoint = self._model.endpoint
         return UpstreamRequest(
             method="POST",
             origin=endpoint.origin if endpoint is not None else _NOWHERE,
-            target=_PATHS[DialectName(dialect)],
+            target=_PATHS[call.dialect],
             headers=_HEADERS if endpoint is None else (*_HEADERS, *endpoint.headers),
-            body=body,
-            streamed=streamed,
+            body=call.body,
+            streamed=call.streamed,
             timeouts=self._timeouts,
         )

@@ -1,0 +1,238 @@
+"""Reads a Messages reply, whole or streamed, into neutral events."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from freetheai_gateway.dialects.anthropic_messages.read_parts import Block, Numbers, open_block
+from freetheai_gateway.dialects.anthropic_messages.reply_wire import (
+    STOP_REASONS,
+    DeltaWire,
+    EventWire,
+    MessageWire,
+    decode_event,
+    decode_message,
+)
+from freetheai_gateway.dialects.anthropic_messages.wire import UsageTally, UsageWire
+from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
+from freetheai_gateway.domain.events import Event, Finished, Started, StopReason, UsageReported
+from freetheai_gateway.jsonc import InvalidJSON, Raw, read_fields, write_fields
+from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
+
+T = TypeVar("T")
+
+MAX_HELD_BYTES = 8 * 1024 * 1024
+MAX_OPEN_BLOCKS = 128
+"""Bounds for an upstream whose blocks overlap: all but the first are held back until their turn."""
+_EVENT_COST_BYTES = 256
+
+
+class MessagesReplyParser:
+    """Implements `dialects.protocol.ReplyParser`.
+
+    Blocks that overlap, against the documentation, come out one after the other in the order they began.
+    """
+
+    def __init__(self, rendered: RenderedRequest) -> None:
+        self._names = rendered.names
+        self._cutter = EventCutter()
+        self._numbers = Numbers()
+        self._tally = UsageTally()
+        self._open: dict[int, Block] = {}
+        """Blocks that have begun, in that order; the first is the one whose events go out."""
+        self._held: dict[int, list[tuple[DeltaWire, bytes] | None]] = {}
+        """Deltas of the others; `None` = it ended."""
+        self._held_bytes = 0
+        self._reply_id: str | None = None
+        self._stop: DeltaWire | None = None
+        self._is_finished = False
+        self._handlers: Mapping[str, Callable[[EventWire], list[Event]]] = {
+            "content_block_start": self._start,
+            "content_block_stop": self._stop_block,
+            "message_start": self._message_start,
+            "message_delta": self._message_delta,
+            "message_stop": self._message_stop,
+        }
+        self._failure: MalformedReply | UpstreamSaidError | None = None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes of a stream, cut anywhere."""
+        self._check()
+        try:
+            block = self._cutter.feed(data)
+        except EventTooLarge:
+            raise MalformedReply("an event is too large") from None
+        return self._read(block) if block else []
+
+    def finish(self) -> list[Event]:
+        """Take the end of a stream: polite only after `message_stop`."""
+        self._check()
+        events = self._read(self._cutter.close())
+        self._check()
+        if not self._is_finished:
+            raise MalformedReply("the stream ended without message_stop")
+        return events
+
+    def parse_whole(self, body: bytes) -> list[Event]:
+        """Read a whole reply, as if its blocks had come one by one."""
+        try:
+            message = _lenient(decode_message, body)
+            if message.type == "error":
+                raise UpstreamSaidError
+            if message.content is None:
+                raise MalformedReply("the reply has no content")
+            events = self._begin(message, whole=True)
+            for fields in message.content:
+                block = open_block(fields, self._numbers, self._names, self._reply_id or "")
+                events += [*block.start(), *block.end()]
+        except InvalidJSON:
+            raise MalformedReply("the reply is not JSON of the documented shape") from None
+        stop = DeltaWire(
+            stop_reason=message.stop_reason, stop_sequence=message.stop_sequence, stop_details=message.stop_details
+        )
+        return [*events, *self._used(message.usage), *self._end(stop)]
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _read(self, block: bytes) -> list[Event]:
+        """Read whole events; what is wrong in one is raised at the next call, after the events before it."""
+        events: list[Event] = []
+        try:
+            for event in split_events(block):
+                data = event_data(event)
+                if self._is_finished:
+                    break
+                if data is not None and data.strip() and data.strip() != b"[DONE]":
+                    events += self._take(data)
+        except InvalidJSON:
+            self._failure = MalformedReply("an event is not JSON of the documented shape")
+        except (MalformedReply, UpstreamSaidError) as failure:
+            self._failure = failure
+        return events
+
+    def _take(self, data: bytes) -> list[Event]:
+        event = _lenient(decode_event, data)
+        if event.type == "content_block_delta":
+            return self._more(event, data)
+        if event.type == "error":
+            raise UpstreamSaidError
+        handler = self._handlers.get(event.type)
+        return handler(event) if handler is not None else []  # a ping, or an event of a later version
+
+    # --- the message ------------------------------------------------------------------------------------------
+
+    def _message_start(self, event: EventWire) -> list[Event]:
+        return self._begin(event.message or MessageWire(), whole=False)
+
+    def _message_stop(self, event: EventWire) -> list[Event]:
+        del event
+        return [*self._close_all(), *self._end(self._stop or DeltaWire())]
+
+    def _begin(self, message: MessageWire, *, whole: bool) -> list[Event]:
+        if self._reply_id is not None:
+            raise MalformedReply("a second message began in the middle of the first")
+        self._reply_id = message.id or ""
+        usage = self._tally.take(message.usage) if message.usage is not None and not whole else None
+        return [Started(self._reply_id, message.model or "", usage=usage)]
+
+    def _message_delta(self, event: EventWire) -> list[Event]:
+        self._require_start()
+        if event.delta is not None and (self._stop is None or event.delta.stop_reason):
+            self._stop = event.delta
+        return [*self._close_all(), *self._used(event.usage)]
+
+    def _used(self, usage: UsageWire | None) -> list[Event]:
+        if usage is None:
+            return []
+        total = self._tally.take(usage)
+        return [UsageReported(total, self._tally.cache_written_tokens)]
+
+    def _end(self, stop: DeltaWire) -> list[Event]:
+        self._require_start()
+        self._is_finished = True
+        unsaid = StopReason.TOOL_CALLS if self._numbers.calls else StopReason.END
+        reason = STOP_REASONS.get(stop.stop_reason or "", unsaid)
+        detail = stop.stop_details
+        if detail is not None and bytes(detail) == b"null":
+            detail = None
+        return [Finished(reason, stop.stop_sequence, None if detail is None else Raw(bytes(detail)))]
+
+    def _require_start(self) -> None:
+        if self._reply_id is None:
+            raise MalformedReply("an event came before message_start")
+
+    # --- blocks -----------------------------------------------------------------------------------------------
+
+    def _start(self, event: EventWire) -> list[Event]:
+        self._require_start()
+        if event.index in self._held:
+            raise MalformedReply("a block began twice")
+        ended = self._end_block(event.index)
+        if len(self._open) >= MAX_OPEN_BLOCKS:
+            raise MalformedReply("too many blocks are open at once")
+        block = open_block(event.content_block or {}, self._numbers, self._names, self._reply_id or "")
+        self._open[event.index] = block
+        if len(self._open) > 1:
+            self._held[event.index] = []
+            return ended
+        return [*ended, *block.start()]
+
+    def _more(self, event: EventWire, data: bytes) -> list[Event]:
+        index, delta = event.index, event.delta
+        block = self._open.get(index)
+        if block is None or delta is None:
+            raise MalformedReply("a delta came for a block that is not open")
+        if index in self._held:
+            self._hold(index, (delta, data))
+            return []
+        return block.take(delta, data)
+
+    def _hold(self, index: int, delta: tuple[DeltaWire, bytes] | None) -> None:
+        held = self._held[index]
+        if held and held[-1] is None:
+            raise MalformedReply("an event came for a block that had ended")
+        self._held_bytes += _EVENT_COST_BYTES + (len(delta[1]) if delta is not None else 0)
+        if self._held_bytes > MAX_HELD_BYTES:
+            raise MalformedReply("too much of overlapping blocks was held back")
+        held.append(delta)
+
+    def _stop_block(self, event: EventWire) -> list[Event]:
+        return self._end_block(event.index)
+
+    def _end_block(self, index: int) -> list[Event]:
+        if index in self._held:
+            self._hold(index, None)
+            return []
+        block = self._open.pop(index, None)
+        return [] if block is None else [*block.end(), *self._release()]
+
+    def _release(self) -> list[Event]:
+        """Let the next block go on with what was held of it, and so on while those that follow have ended."""
+        events: list[Event] = []
+        while self._open:
+            index, block = next(iter(self._open.items()))
+            held = self._held.pop(index)
+            events += block.start()
+            for entry in held:
+                events += block.end() if entry is None else block.take(*entry)
+            if not held or held[-1] is not None:
+                break
+            del self._open[index]
+        if not self._held:
+            self._held_bytes = 0
+        return events
+
+    def _close_all(self) -> list[Event]:
+        events: list[Event] = []
+        while self._open:
+            events += self._end_block(next(iter(self._open)))
+        return events
+
+
+def _lenient(decode: Callable[[bytes], T], data: bytes) -> T:
+    """Decode; half of a surrogate pair, which strict readers refuse, becomes U+FFFD first."""
+    try:
+        return decode(data)
+    except InvalidJSON:
+        return decode(write_fields(read_fields(data)))

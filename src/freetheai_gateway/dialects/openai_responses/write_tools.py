@@ -1,0 +1,156 @@
+"""Tools, `tool_choice` and `text` as this dialect writes them: to an upstream, and in the `Response` that repeats them."""
+
+from collections.abc import Iterable, Mapping
+
+from freetheai_gateway.dialects.openai_responses.fields import native_of
+from freetheai_gateway.dialects.openai_responses.marks import LIFTED, NAMESPACE
+from freetheai_gateway.dialects.openai_responses.reasoning import OWN
+from freetheai_gateway.dialects.tool_names import MAX_NAME_LENGTH, safe
+from freetheai_gateway.domain.conversation import (
+    Conversation,
+    OutputFormat,
+    OutputKind,
+    Reasoning,
+    Tool,
+    ToolChoice,
+    ToolKind,
+    ToolMode,
+    VendorTool,
+)
+from freetheai_gateway.jsonc import Decoder, Fields, InvalidJSON, Raw
+
+_NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
+_OUTPUT_TYPES = {OutputKind.TEXT: "text", OutputKind.JSON: "json_object", OutputKind.JSON_SCHEMA: "json_schema"}
+_SUMMARIES = {"summarized": "auto", "omitted": None}
+_LOW_BUDGET, _HIGH_BUDGET = 4096, 16384
+
+_decode_fields: Decoder[Fields] = Decoder(Fields)
+
+
+def write_tools(tools: Iterable[Tool | VendorTool], *, own: bool) -> list[object]:
+    """Write tools; `own`: they came in this dialect and go out as they were, namespaces together again."""
+    written: list[object] = []
+    namespace, inner = "", list[object]()
+    for tool in tools:
+        if isinstance(tool, VendorTool):
+            if tool.dialect == OWN:
+                written.append(tool.raw)
+            namespace = ""
+        elif LIFTED in tool.native:
+            continue
+        elif not tool.namespace:
+            written.append(_write_tool(tool, own=own))
+            namespace = ""
+        else:
+            if tool.namespace != namespace or NAMESPACE in tool.native:
+                namespace, inner = tool.namespace, []
+                written.append(
+                    {**_fields(tool.native.get(NAMESPACE)), "type": "namespace", "name": namespace, "tools": inner}
+                )
+            inner.append(_write_tool(tool, own=own))
+    return written
+
+
+def _write_tool(tool: Tool, *, own: bool) -> dict[str, object]:
+    name = tool.name if own else safe(tool.name, MAX_NAME_LENGTH)
+    written: dict[str, object] = {**(native_of(tool.native) if own else {}), "type": tool.kind.value, "name": name}
+    if tool.description is not None:
+        written["description"] = tool.description
+    if tool.kind is ToolKind.CUSTOM:
+        if tool.grammar is not None:
+            grammar = tool.grammar
+            written["format"] = {"type": "grammar", "syntax": grammar.syntax, "definition": grammar.definition}
+        return written
+    if tool.schema is not None:
+        written["parameters"] = tool.schema
+    elif not own:
+        written["parameters"] = _NO_PARAMETERS
+    if tool.strict is not None:
+        written["strict"] = tool.strict
+    elif not own:
+        written["strict"] = False  # this dialect's default is true, the others' is false
+    return written
+
+
+def write_tool_choice(choice: ToolChoice, conversation: Conversation) -> object:
+    """Write `tool_choice`; one that came in this dialect as an object goes out as it was."""
+    if conversation.dialect == OWN:
+        if choice.native:
+            return choice.native
+        return choice.mode.value
+    if not choice.names or choice.mode is ToolMode.NONE:
+        return choice.mode.value
+    kinds = {tool.name: tool.kind for tool in conversation.tools if isinstance(tool, Tool)}
+    named = [
+        {"type": kinds.get(name, ToolKind.FUNCTION).value, "name": safe(name, MAX_NAME_LENGTH)}
+        for name in choice.names
+    ]
+    if choice.mode is ToolMode.REQUIRED and len(named) == 1:
+        return named[0]
+    return {"type": "allowed_tools", "mode": choice.mode.value, "tools": named}
+
+
+def write_text(conversation: Conversation) -> dict[str, object] | None:
+    """Write `text`: format and verbosity; `None` where neither was asked for."""
+    written: dict[str, object] = {}
+    if conversation.dialect == OWN:
+        written |= _fields(conversation.native.get("text"))
+        if not written and "text" in conversation.native:
+            return written
+    if conversation.output is not None:
+        written["format"] = _write_format(conversation.output, _fields(written.get("format")))
+    if conversation.verbosity is not None:
+        written["verbosity"] = conversation.verbosity
+    return written or None
+
+
+def _write_format(output: OutputFormat, rest: Mapping[str, Raw]) -> dict[str, object]:
+    written: dict[str, object] = {**rest, "type": _OUTPUT_TYPES[output.kind]}
+    if output.kind is not OutputKind.JSON_SCHEMA:
+        return written
+    written["name"] = safe(output.name or "answer", MAX_NAME_LENGTH)
+    written["schema"] = output.schema
+    if output.description is not None:
+        written["description"] = output.description
+    if output.strict is not None:
+        written["strict"] = output.strict
+    return written
+
+
+def write_reasoning(conversation: Conversation) -> dict[str, object] | None:
+    """Write `reasoning`; a budget of tokens becomes an effort."""
+    written: dict[str, object] = {}
+    own = conversation.dialect == OWN
+    if own:
+        written |= _fields(conversation.native.get("reasoning"))
+        if not written and "reasoning" in conversation.native:
+            return written
+    reasoning = conversation.reasoning
+    effort = reasoning.effort if own else _effort(reasoning)
+    if effort is not None:
+        written["effort"] = effort
+    summary = reasoning.summary if own else _SUMMARIES.get(reasoning.summary or "", reasoning.summary)
+    if summary is not None:
+        written["summary"] = summary
+    return written or None
+
+
+def _effort(reasoning: Reasoning) -> str | None:
+    if reasoning.effort is not None:
+        return reasoning.effort
+    if reasoning.enabled is False:
+        return "none"
+    if reasoning.budget_tokens is None:
+        return None
+    if reasoning.budget_tokens < _LOW_BUDGET:
+        return "low"
+    return "medium" if reasoning.budget_tokens < _HIGH_BUDGET else "high"
+
+
+def _fields(value: object) -> Fields:
+    if not isinstance(value, Raw):
+        return {}
+    try:
+        return _decode_fields(value)
+    except InvalidJSON:
+        return {}

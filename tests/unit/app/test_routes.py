@@ -1,0 +1,96 @@
+"""The table of routes and the OpenAPI document name the same paths and methods."""
+
+import pytest
+
+from freetheai_gateway.app.routes import Services, build_routes
+from freetheai_gateway.domain.health import Thresholds
+from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.lanes import LaneBuilder
+from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.testing.clock import FakeClock
+from freetheai_gateway.testing.offers import PUBLIC_URL
+from freetheai_gateway.testing.ports import StaticKeyLookup
+from freetheai_gateway.web.openapi.document import Instance, Object, build
+from freetheai_gateway.web.operators import OperatorGate
+from freetheai_gateway.web.routes import Route, Router
+from tests.unit.services.governed import Governed
+from tests.unit.web.answers import RankedUsage
+
+ASKS_FOR_NO_KEY = {"/v1/health", "/v1/openapi.json", "/v1", "/", "/healthz"}
+
+
+@pytest.fixture(scope="module")
+def routes() -> list[Route]:
+    """Build the table as `app` does, over fakes."""
+    governed = Governed()
+    clock, metrics = FakeClock(), Metrics()
+    services = Services(
+        directory=governed.directory,
+        authenticator=Authenticator(StaticKeyLookup(), governed.directory),
+        completions=governed.completions,
+        observer=Observer(metrics, Thresholds(), clock),
+        lanes=LaneBuilder({}, {}),
+        metrics=metrics,
+        gauges={},
+        usage=RankedUsage(),
+        clock=clock,
+        gate=OperatorGate(None),
+        is_draining=lambda: False,
+        max_body_bytes=1024,
+    )
+    return build_routes(services)
+
+
+@pytest.fixture(scope="module")
+def paths() -> Object:
+    document = build(Instance("Example", "1.2.3", PUBLIC_URL, public_catalog=False))
+    described = document["paths"]
+    assert isinstance(described, dict)
+    return described
+
+
+def methods_of(routes: list[Route]) -> dict[str, set[str]]:
+    """Name each route as the router labels it in logs and metrics."""
+    router = Router(routes)
+    found = {}
+    for route in routes:
+        example = f"{route.path}/some/thing" if route.takes_rest else route.path
+        name = router.find(example if route.top else f"/v1{example}").name
+        found[name] = {method.lower() for method in route.handlers}
+    return found
+
+
+def test_routes_when_compared_with_the_document_then_both_name_the_same(routes: list[Route], paths: Object) -> None:
+    """A route that is added must be described, and what is described must be there."""
+    assert methods_of(routes) == {path: set(methods) for path, methods in paths.items()}
+
+
+def test_parameters_when_a_route_takes_them_then_the_document_names_them(routes: list[Route], paths: Object) -> None:
+    """Exactly those that stand in the path."""
+    for path, methods in paths.items():
+        taken = {
+            f"{{{route.takes_rest}}}" for route in routes if route.takes_rest and f"{{{route.takes_rest}}}" in path
+        }
+        for operation in methods.values():
+            inside = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+            assert {f"{{{name}}}" for name in inside} == taken
+
+
+def test_errors_when_a_route_speaks_anthropics_dialect_then_the_document_shows_its_envelope(
+    routes: list[Route], paths: Object
+) -> None:
+    """The dialect of the table decides the form of every refusal that is described."""
+    dialects = {f"/v1{route.path}": route.dialect.name for route in routes if not route.takes_rest}
+    for path, methods in paths.items():
+        anthropic = dialects.get(path) == "anthropic_messages"
+        for operation in methods.values():
+            references = [each["$ref"] for each in operation["responses"].values() if "$ref" in each]
+            assert references
+            assert {each.startswith("#/components/responses/Messages") for each in references} == {anthropic}
+
+
+def test_security_when_a_route_is_public_then_the_document_asks_for_no_key(paths: Object) -> None:
+    """An empty list overrides the default of the whole document."""
+    keyless = {path for path, methods in paths.items() if methods.get("get", {}).get("security") == []}
+    assert keyless == ASKS_FOR_NO_KEY
