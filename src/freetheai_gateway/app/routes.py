@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from freetheai_gateway.dialects.protocol import Dialect
+from freetheai_gateway.domain.catalogue import ModelKind
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
+from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.web.catalogue import CatalogueRoutes
-from freetheai_gateway.web.completions import CompletionRoute
+from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
 from freetheai_gateway.web.health import HealthRoutes, ProbeRoutes
 from freetheai_gateway.web.metrics import Gauges, MetricsRoute
 from freetheai_gateway.web.models import ModelRoutes
@@ -31,6 +34,7 @@ class Services:
     directory: Directory
     authenticator: Authenticator
     completions: Completions
+    token_counter: TokenCounter
     observer: Observer
     lanes: LaneBuilder
     metrics: Metrics
@@ -44,17 +48,26 @@ class Services:
 
 def build_routes(services: Services) -> list[Route]:
     """Build all routes; a new one is one more entry here and one handler in `web`."""
-    chat, messages = OpenAIChat(), AnthropicMessages()
+    chat, messages, embeddings = OpenAIChat(), AnthropicMessages(), OpenAIEmbeddings()
+    count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes)
     return [
         Route("/chat/completions", {"POST": _completion(chat, services)}, chat),
         Route("/messages", {"POST": _completion(messages, services)}, messages),
+        Route("/messages/count_tokens", {"POST": count}, messages),
+        Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
         *_catalogue_routes(services, chat),
         *_public_routes(services, chat),
     ]
 
 
-def _completion(dialect: Dialect, services: Services) -> CompletionRoute:
-    return CompletionRoute(dialect, services.authenticator, services.completions, services.max_body_bytes)
+def _completion(dialect: Dialect, services: Services, kind: ModelKind = ModelKind.CHAT) -> CompletionRoute:
+    return CompletionRoute(
+        dialect,
+        services.authenticator,
+        services.completions,
+        max_body_bytes=services.max_body_bytes,
+        kind=kind,
+    )
 
 
 def _catalogue_routes(services: Services, dialect: Dialect) -> list[Route]:

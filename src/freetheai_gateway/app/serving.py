@@ -92,7 +92,13 @@ class Reloader:
                 read = await asyncio.to_thread(self._read_again)
             except SettingsInvalid as invalid:
                 for problem in invalid.problems:
-                    self._log.error("reload_refused", where=problem.where, message=problem.message, hint=problem.hint)
+                    self._log.error(
+                        "reload_refused",
+                        where=problem.where,
+                        line=problem.line,
+                        message=problem.message,
+                        hint=problem.hint,
+                    )
                 return
             await self._gateway.reload(listening_on(read, port=self._gateway.settings.server.port))
 

@@ -10,13 +10,20 @@ from freetheai_gateway.cli.options import ConfigOption
 
 def serve(
     config: ConfigOption = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on instead of server.host.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Address to listen on instead of server.host.")
+    ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port to listen on instead of server.port; 0 = any free one.")
+        int | None,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="Port to listen on instead of server.port; 0 = any free one."
+        ),
     ] = None,
     welcome: Annotated[
         Path | None,
-        typer.Option(help="Keep a key without limits in this file, and print requests that work when pasted."),
+        typer.Option(
+            metavar="FILE", help="Keep a key without limits in this file, and print requests that work when pasted."
+        ),
     ] = None,
 ) -> None:
     """Start the gateway; SIGTERM or Ctrl-C ends it after the running requests."""
@@ -27,11 +34,12 @@ def serve(
     from freetheai_gateway.app.serving import serve as run
     from freetheai_gateway.settings.defaults import listening_on
     from freetheai_gateway.settings.load import find_config, load
+    from freetheai_gateway.settings.problems import problems_as_text
     from freetheai_gateway.settings.tree import Settings
 
     loaded = load(find_config(config, os.environ, Path.cwd()), os.environ)
-    for warning in loaded.warnings:
-        typer.echo(f"{warning.where}: {warning.message}", err=True)
+    if loaded.warnings:
+        typer.echo(problems_as_text(loaded.warnings, loaded.source), err=True)
     settings = listening_on(loaded.settings, host=host, port=port)
 
     async def announce(gateway: Gateway) -> None:

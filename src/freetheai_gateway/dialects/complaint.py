@@ -1,7 +1,8 @@
 """What an upstream says in an HTTP error: read from any of the shapes that are seen, cleaned, classified.
 
 Seen: `{"error":{"message","type","code"}}`, `{"error":"text"}`, `{"detail":…}`, `{"message":…}`, `[{"error":…}]`,
-HTML, nothing at all, and `code` as a number.
+HTML, nothing at all, and `code` as a number. Google's own: `{"error":{"code":400,"message","status","details":[…]}}`,
+where `status` is the word and `details` hold the reason and how long to wait.
 """
 
 import re
@@ -20,7 +21,10 @@ _CONTEXT = re.compile(
 )
 _POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_OWN_FAULTS = frozenset({"api_key_invalid", "api_key_expired", "failed_precondition"})
+"""Codes that come with status 400 though it is our key or our account that the upstream complains of."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,9})?(?=s$)")
 _URL = re.compile(r"(?:https?|wss?)://\S+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b")
 _SECRET = re.compile(r"\b(?:sk|pk|rk|key|fta|org|proj|req|gsk|xai|AIza)[-_*][\w*.-]{4,}|[\w+/=*-]{32,}")
 
@@ -42,40 +46,52 @@ class Blame(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """An upstream's HTTP error. `message` is cleaned of addresses and secrets and may be empty."""
+    """An upstream's HTTP error. `message` is cleaned of addresses and secrets and may be empty.
+
+    `retry_delay_s`: how long the body, and not a header, says to wait.
+    """
 
     blame: Blame
     message: str
     code: str | None
     param: str | None
+    retry_delay_s: float | None = None
 
 
 def parse_complaint(status: int, body: bytes) -> Complaint:
     """Read an HTTP error of an upstream; never raises."""
     fields = _error_fields(body)
     message = _clean(fields.get("message"))
-    code = _word(fields.get("code")) or _word(fields.get("type"))
+    details = _details(fields)
+    code = _word(fields.get("code")) or _word(fields.get("type")) or _google_code(fields, details)
     param = fields.get("param")
     return Complaint(
         blame=_blame(status, code, message),
         message=message,
         code=code,
         param=param if isinstance(param, str) and len(param) <= MAX_MESSAGE_LENGTH else None,
+        retry_delay_s=next(filter(None, (_seconds(detail.get("retryDelay")) for detail in details)), None),
     )
 
 
 def _blame(status: int, code: str | None, message: str) -> Blame:
     if status in {400, 413, 422}:
-        if code in _CONTEXT_CODES or _CONTEXT.search(message):
-            return Blame.CONTEXT_LENGTH
-        if code in _POLICY_CODES:
-            return Blame.CONTENT_POLICY
-        return Blame.TOO_LARGE if status == 413 else Blame.REQUEST
+        return _blame_for_request(status, code, message)
     if status in {429, 503, 529}:
         return Blame.BUSY
     if status in {408, 504, 522, 524}:
         return Blame.TIMEOUT
     return Blame.PROVIDER
+
+
+def _blame_for_request(status: int, code: str | None, message: str) -> Blame:
+    if code in _CONTEXT_CODES or _CONTEXT.search(message):
+        return Blame.CONTEXT_LENGTH
+    if code in _POLICY_CODES:
+        return Blame.CONTENT_POLICY
+    if code in _OWN_FAULTS:
+        return Blame.PROVIDER
+    return Blame.TOO_LARGE if status == 413 else Blame.REQUEST
 
 
 def _error_fields(body: bytes) -> Mapping[str, object]:
@@ -105,3 +121,20 @@ def _clean(message: object) -> str:
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def _details(fields: Mapping[str, object]) -> list[Mapping[str, object]]:
+    details = fields.get("details")
+    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+
+
+def _google_code(fields: Mapping[str, object], details: list[Mapping[str, object]]) -> str | None:
+    """Take the reason, which tells more, or the status: both are words in capitals."""
+    words = [detail.get("reason") for detail in details] + [fields.get("status")]
+    return next(filter(None, (_word(word.lower()) for word in words if isinstance(word, str))), None)
+
+
+def _seconds(value: object) -> float | None:
+    """Read a duration of Google's JSON form, such as `34.4s`."""
+    found = _SECONDS.match(value) if isinstance(value, str) else None
+    return float(found[0]) if found else None

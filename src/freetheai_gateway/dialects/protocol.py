@@ -24,6 +24,7 @@ class DialectName(StrEnum):
     ANTHROPIC_MESSAGES = "anthropic_messages"
     OPENAI_RESPONSES = "openai_responses"
     GEMINI = "gemini"
+    OPENAI_EMBEDDINGS = "openai_embeddings"
 
 
 @dataclass(frozen=True, slots=True)

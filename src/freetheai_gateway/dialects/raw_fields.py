@@ -33,7 +33,7 @@ def kind_of(value: Raw) -> str:
 
 def read_model(fields: Mapping[str, Raw]) -> str:
     """Read `model`, a string that is not empty."""
-    value = _required(fields, "model")
+    value = require(fields, "model")
     try:
         model = decode_str(value)
     except InvalidJSON:
@@ -47,7 +47,7 @@ def read_model(fields: Mapping[str, Raw]) -> str:
 
 def require_list(fields: Mapping[str, Raw], name: str) -> None:
     """Check that a field is an array with at least one entry."""
-    value = _required(fields, name)
+    value = require(fields, name)
     if not bytes(value).startswith(b"["):
         raise _wrong_type(name, "an array", value)
     if not bytes(value)[1:-1].strip():
@@ -64,7 +64,8 @@ def read_flag(fields: Mapping[str, Raw], name: str) -> bool:
     raise _wrong_type(name, "a boolean", value)
 
 
-def _required(fields: Mapping[str, Raw], name: str) -> Raw:
+def require(fields: Mapping[str, Raw], name: str) -> Raw:
+    """Give a field that must be there and not null."""
     value = fields.get(name)
     if value is None or bytes(value) == b"null":
         raise InvalidRequest(f"Missing required field: {name}.", code="missing_required_parameter", param=name)

@@ -3,11 +3,12 @@
 Every vendor cuts text differently, so no exact count is possible here; the aim is within 15 % for typical text.
 Text is counted by classes of characters: letters, digits and punctuation weigh what they weigh in published averages
 (English prose about 4 bytes a token, code and JSON about 3), blanks nothing, because they join the word behind
-them. Han, kana and Hangul come to 1.2 characters a token, alphabets of two bytes (Cyrillic, Greek, Arabic) to about
-2.5, emoji to 2 tokens each. Pictures are width x height / 750 after being scaled down to what the vendor looks at.
+them; punctuation in a row, as in JSON, mostly makes one token. Han, kana and Hangul come to 1.2 characters a token,
+alphabets of two bytes (Cyrillic, Greek, Arabic) to about 2.5, emoji to 2 tokens each. Pictures are width x height /
+750 after being scaled down to what the vendor looks at.
 Source of the overheads: Anthropic's documentation, "Tool use: pricing", "Vision", "PDF support", "Token counting".
 
-Every class is one pass over the bytes that runs in C: about 4 ms per megabyte together.
+Every class is one pass over the bytes that runs in C: about 9 ms per megabyte together.
 """
 
 from collections.abc import Iterable
@@ -56,8 +57,11 @@ _TWO_BYTE_LEADS = bytes(range(0xC2, 0xE0))
 _THREE_BYTE_LEADS = bytes(range(0xE0, 0xF0))
 _FOUR_BYTE_LEADS = bytes(range(0xF0, 0xF5))
 
-_ASCII_WEIGHTS = ((_LETTERS, 0.286), (_DIGITS, 0.4), (_PUNCTUATION, 0.7), (_LINE_ENDS, 0.6))
+_ASCII_WEIGHTS = ((_LETTERS, 0.286), (_DIGITS, 0.4), (_PUNCTUATION, 0.2), (_LINE_ENDS, 0.6))
 _OTHER_WEIGHTS = ((_TWO_BYTE_LEADS, 0.4), (_THREE_BYTE_LEADS, 1 / 1.2), (_FOUR_BYTE_LEADS, 2.0))
+_RUN_WEIGHT = 0.6
+_MARKS = bytes(33 if code in _PUNCTUATION else 32 for code in range(256))
+_RUN_START = b" !"
 
 
 def estimate_tokens(conversation: Conversation) -> int:
@@ -70,7 +74,9 @@ def estimate_text_tokens(text: str | bytes) -> float:
     """Estimate one text."""
     data = text.encode(errors="replace") if isinstance(text, str) else text
     weights = _ASCII_WEIGHTS if data.isascii() else _ASCII_WEIGHTS + _OTHER_WEIGHTS
-    return sum(weight * (len(data) - len(data.translate(None, kinds))) for kinds, weight in weights)
+    single = sum(weight * (len(data) - len(data.translate(None, kinds))) for kinds, weight in weights)
+    runs = data.translate(_MARKS).count(_RUN_START)
+    return single + runs * _RUN_WEIGHT
 
 
 def _parts(parts: Iterable[Part]) -> float:

@@ -46,12 +46,21 @@ class Completions:
         self.open_streams = 0
         """Streamed requests that are being answered now."""
 
-    async def run(self, dialect: Dialect, sent: Sent, caller: Caller, sink: Sink, trace: Trace) -> None:
+    async def run(
+        self,
+        dialect: Dialect,
+        sent: Sent,
+        caller: Caller,
+        sink: Sink,
+        trace: Trace,
+        *,
+        kind: ModelKind = ModelKind.CHAT,
+    ) -> None:
         """Answer one request into the sink. Raises the `GatewayError` that the client is to see."""
         request = dialect.parse_request(sent.body)
         trace.streamed = request.streamed
         offer = self._directory.offer
-        model = offer.find_model(request.model, ModelKind.CHAT)
+        model = offer.find_model(request.model, kind)
         trace.model = model.id
         unlimited = caller.account.unlimited
         self._dispatcher.check_reachable(model, dialect, offer, unlimited=unlimited)

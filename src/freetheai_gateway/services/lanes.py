@@ -10,11 +10,10 @@ from freetheai_gateway.dialects.protocol import (
     Target,
     UpstreamTranslator,
 )
+from freetheai_gateway.dialects.token_estimate import estimate_tokens
 from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.ports import Provider
-
-BYTES_PER_TOKEN = 4
 
 
 class LaneBuilder:
@@ -58,11 +57,12 @@ class LaneBuilder:
     def _translation(self, exchange: Exchange, target: Target, upstream: DialectName) -> TranslationLane:
         client = self._clients[exchange.dialect.name]
         trace = exchange.trace
+        conversation = client.parse(exchange.body)
         view = ClientView(
             alias=exchange.model.id,
             reply_id=trace.request_id.partition("_")[2],
             created=int(trace.started_wall),
-            request=client.parse(exchange.body),
-            input_tokens_estimate=len(exchange.body) // BYTES_PER_TOKEN,
+            request=conversation,
+            input_tokens_estimate=estimate_tokens(conversation),
         )
         return TranslationLane(client, self._upstreams[upstream], view, target)

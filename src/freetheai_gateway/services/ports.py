@@ -148,6 +148,8 @@ class ProviderCall:
     body: bytes
     streamed: bool
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    operation: str = ""
+    """What stands behind the dialect's path, such as `/count_tokens`."""
 
 
 class Provider(Protocol):

@@ -41,8 +41,10 @@ async def relay_stream(attempt: Attempt, exchange: Exchange) -> None:
         if _is_event_stream(attempt.reply):
             stream = attempt.lane.open_stream()
             await _pass_events(attempt.reply, stream, exchange)
-        else:
+        elif _is_json(attempt.reply):
             await _unfold(attempt, exchange)
+        else:
+            raise MalformedReply("the reply is no event stream")  # noqa: TRY301 - translated below, as all of them
     except UpstreamFailed as failed:
         raise from_transport(failed, exchange.trace) from failed
     except (MalformedReply, UpstreamSaidError) as fault:
@@ -90,6 +92,10 @@ async def _end(stream: RawStream, last: bytes, exchange: Exchange) -> None:
 
 def _is_event_stream(reply: UpstreamReply) -> bool:
     return header(reply, b"content-type").lower().startswith(b"text/event-stream")
+
+
+def _is_json(reply: UpstreamReply) -> bool:
+    return b"json" in header(reply, b"content-type").lower()
 
 
 def _mark(stream: RawStream, trace: Trace) -> None:

@@ -52,7 +52,12 @@ class Api:
 
 
 APIS: Mapping[str, Api] = {
-    "openai": Api(paths={DialectName.OPENAI_CHAT: _fixed("/chat/completions")}),
+    "openai": Api(
+        paths={
+            DialectName.OPENAI_CHAT: _fixed("/chat/completions"),
+            DialectName.OPENAI_EMBEDDINGS: _fixed("/embeddings"),
+        }
+    ),
     "anthropic": Api(
         paths={DialectName.ANTHROPIC_MESSAGES: _fixed("/v1/messages")},
         credential=_x_api_key,
@@ -132,7 +137,7 @@ class HTTPProvider:
         return UpstreamRequest(
             method="POST",
             origin=self._origin,
-            target=self._base_path + self._api.paths[call.dialect](call),
+            target=self._base_path + self._api.paths[call.dialect](call) + call.operation,
             headers=headers,
             body=call.body,
             streamed=call.streamed,

@@ -3,9 +3,11 @@
 import pytest
 
 from freetheai_gateway.app.routes import Services, build_routes
+from freetheai_gateway.dialects.anthropic_messages import MessagesTranslator
 from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.testing.clock import FakeClock
@@ -30,6 +32,7 @@ def routes() -> list[Route]:
         authenticator=Authenticator(StaticKeyLookup(), governed.directory),
         completions=governed.completions,
         observer=Observer(metrics, Thresholds(), clock),
+        token_counter=TokenCounter(governed.directory, governed.client, MessagesTranslator(), clock),
         lanes=LaneBuilder({}, {}),
         metrics=metrics,
         gauges={},

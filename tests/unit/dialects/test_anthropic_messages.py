@@ -96,3 +96,28 @@ def test_request_without_max_tokens_gets_one() -> None:
         "thinking": {"type": "adaptive"},
         "max_tokens": 4096,
     }
+
+
+def test_stream_usage_when_the_end_leaves_the_cache_out_then_the_beginnings_count_survives() -> None:
+    """Counts are cumulative; those that are not told again stay as they were."""
+    end = _event("message_delta", '{"type":"message_delta","delta":{},"usage":{"input_tokens":25,"output_tokens":9}}')
+    _, stream = _follow([START, OPEN, DELTA, CLOSE, end, STOP])
+    assert stream.usage == Usage(input_tokens=100, output_tokens=9, cached_tokens=75)
+
+
+def test_request_when_another_vendor_answered_before_then_its_reasoning_stays_here() -> None:
+    """Anthropic refuses what it has not signed; messages without such blocks are the bytes they were."""
+    clean = b'{"role":"assistant", "content":[{"type":"thinking","thinking":"t","signature":"Eq=="}]}'
+    minted = b'{"type":"thinking","thinking":"u","signature":"fta1.gemini.S"}'
+    call = b'{"type":"tool_use","id":"a","name":"f","input":{"k" : 1}}'
+    mixed = b'{"role":"assistant","content":[' + minted + b"," + call + b"]}"
+    only = b'{"role":"assistant","content":[' + minted + b"]}"
+    request = MESSAGES.parse_request(b'{"model":"a","messages":[' + b",".join((clean, mixed, only)) + b"]}")
+    body = MESSAGES.render_request(request, "claude-x", Quirks(), None)
+    assert b'"messages":[' + clean + b"," in body
+    assert b"fta1" not in body
+    assert decode_any(body) == {
+        "model": "claude-x",
+        "max_tokens": 4096,
+        "messages": [decode_any(clean), {"role": "assistant", "content": [decode_any(call)]}],
+    }

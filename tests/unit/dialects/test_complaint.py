@@ -82,3 +82,51 @@ def test_complaint_code_is_a_plain_word_or_nothing() -> None:
     }
     for fields, code in codes.items():
         assert parse_complaint(400, b'{"error":{"message":"x",%s}}' % fields).code == code
+
+
+def google_error(code: int, status: str, message: str = "m", details: bytes = b"[]") -> bytes:
+    """Build an error in the form of Google's APIs."""
+    return b'{"error":{"code":%d,"message":"%s","status":"%s","details":%s}}' % (
+        code,
+        message.encode(),
+        status.encode(),
+        details,
+    )
+
+
+@pytest.mark.parametrize("form", [b"%s", b"[%s]", b"[%s\n]"])
+def test_complaint_of_google_gives_its_status_as_code_and_how_long_to_wait(form: bytes) -> None:
+    """Also in the array that a stream's address answers with; the wait stands among the details."""
+    details = b"""[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[]},
+        {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.4s"}, 7]"""
+    complaint = parse_complaint(429, form % google_error(429, "RESOURCE_EXHAUSTED", details=details))
+    assert (complaint.blame, complaint.code, complaint.retry_delay_s) == (Blame.BUSY, "resource_exhausted", 34.4)
+
+
+@pytest.mark.parametrize("delay", [b"34", b'"34"', b'"-1s"', b'"s"', b'"1e9s"', b'"9999999999s"', b"null", b"{}"])
+def test_complaint_of_google_when_the_wait_is_no_duration_then_has_none(delay: bytes) -> None:
+    """What is not in the documented form is not guessed at."""
+    body = google_error(429, "RESOURCE_EXHAUSTED", details=b'[{"retryDelay":%s}]' % delay)
+    assert parse_complaint(429, body).retry_delay_s is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "details", "blame"),
+    [
+        ("INVALID_ARGUMENT", "Invalid value at contents", b"[]", Blame.REQUEST),
+        (
+            "INVALID_ARGUMENT",
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            b"[]",
+            Blame.CONTEXT_LENGTH,
+        ),
+        ("INVALID_ARGUMENT", "API key not valid.", b'[{"reason":"API_KEY_INVALID"}]', Blame.PROVIDER),
+        ("FAILED_PRECONDITION", "User location is not supported for the API use.", b"[]", Blame.PROVIDER),
+        ("FAILED_PRECONDITION", "odd details", b'{"a":1}', Blame.PROVIDER),
+    ],
+)
+def test_complaint_of_google_with_400_tells_our_faults_from_the_callers(
+    status: str, message: str, details: bytes, blame: Blame
+) -> None:
+    """Its answer to a wrong key has status 400 too, and is none of the caller's business."""
+    assert parse_complaint(400, google_error(400, status, message, details)).blame is blame

@@ -93,3 +93,35 @@ def test_chat_stream_error_has_a_finish_reason_beside_the_error() -> None:
     assert isinstance(body, dict)
     assert body["choices"] == [{"index": 0, "delta": {}, "finish_reason": "error"}]
     assert body["error"]["type"] == "provider_error"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "This model's maximum context length is 128000 tokens. However, your messages resulted in 130,000 tokens.",
+            "prompt is too long: 130000 tokens > 128000 maximum",
+        ),
+        (
+            "This model's maximum context length is 8192 tokens, however you requested 9000 tokens (4900 in prompt).",
+            "prompt is too long: 9000 tokens > 8192 maximum",
+        ),
+        (
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            "prompt is too long: 1200000 tokens > 1048576 maximum",
+        ),
+        (
+            "request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it",
+            "prompt is too long: 5000 tokens > 4096 maximum",
+        ),
+        ("It exceeds the context window.", "prompt is too long: It exceeds the context window."),
+        ("prompt is too long: 5 tokens > 4 maximum", "prompt is too long: 5 tokens > 4 maximum"),
+    ],
+)
+def test_bug_68_a_full_context_is_said_in_the_words_that_claude_code_knows(said: str, shown: str) -> None:
+    """It compacts the conversation on them; the numbers are the upstream's."""
+    for render in (AnthropicMessages.render_error, AnthropicMessages.render_stream_error):
+        body = decode_any(render(errors.ContextLengthExceeded(said), "req_1").removeprefix(b"event: error\ndata: "))
+        assert isinstance(body, dict)
+        assert body["error"]["message"] == shown
+        assert body["error"]["type"] == "invalid_request_error"

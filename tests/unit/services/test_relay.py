@@ -37,7 +37,7 @@ STARTS: dict[str, tuple[FakeReply, str]] = {
     "half an event": (streamed(b'data: {"choices'), "the stream ended before the reply was complete"),
     "a broken connection": (streamed(UpstreamFailed(Failure.IDLE_TIMEOUT, Phase.BODY)), "idle_timeout in phase body"),
     "a whole reply": (FakeReply(WHOLE), "the upstream sent a whole reply unasked"),
-    "a page": (FakeReply(b"<html>", content_type=b"text/html"), "the upstream sent a whole reply unasked"),
+    "a page": (FakeReply(b"<html>", content_type=b"text/html"), "the reply is no event stream"),
     "an unknown encoding": (
         FakeReply(chunk("a"), content_type=SSE, headers=[(b"content-encoding", b"br")]),
         "the content encoding is not known",

@@ -81,7 +81,7 @@ def test_provider_without_a_key_is_not_configured() -> None:
 def test_provider_speaks_the_dialects_of_its_kind() -> None:
     """And no others."""
     provider = _provider(max_concurrency=3, shared_with_members=False)
-    assert provider.dialects == (DialectName.OPENAI_CHAT,)
+    assert provider.dialects == (DialectName.OPENAI_CHAT, DialectName.OPENAI_EMBEDDINGS)
     assert (provider.name, provider.max_concurrency, provider.shared_with_members) == ("zai", 3, False)
 
 

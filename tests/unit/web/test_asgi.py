@@ -71,8 +71,16 @@ class Api:
             self.ledger,
         )
         routes = [
-            Route("/chat/completions", {"POST": CompletionRoute(CHAT, authenticator, completions, 1_000)}, CHAT),
-            Route("/messages", {"POST": CompletionRoute(MESSAGES, authenticator, completions, 1_000)}, MESSAGES),
+            Route(
+                "/chat/completions",
+                {"POST": CompletionRoute(CHAT, authenticator, completions, max_body_bytes=1_000)},
+                CHAT,
+            ),
+            Route(
+                "/messages",
+                {"POST": CompletionRoute(MESSAGES, authenticator, completions, max_body_bytes=1_000)},
+                MESSAGES,
+            ),
             Route("/test", {"GET": handler or _nothing}, CHAT),
         ]
         self.asgi = GatewayASGI(

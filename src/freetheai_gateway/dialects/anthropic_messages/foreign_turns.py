@@ -9,7 +9,17 @@ from dataclasses import dataclass, field, replace
 
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, Writer, is_visible
 from freetheai_gateway.dialects.tool_names import safe
-from freetheai_gateway.domain.conversation import Part, Refusal, Role, Text, ToolCall, ToolResult, Turn
+from freetheai_gateway.domain.conversation import (
+    Part,
+    RedactedThinking,
+    Refusal,
+    Role,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import Raw
 
@@ -130,13 +140,12 @@ def _ended(turn: Turn, last: Turn) -> Turn:
 
 
 def lacks_thinking(turns: tuple[Turn, ...], vendor: str) -> bool:
-    """Tell whether the last turn that called tools, with its results coming, has no thinking of the vendor.
+    """Tell whether the last assistant turn called tools without thinking of the vendor before.
 
     Thinking with a budget is refused then: the API wants such a turn to begin with it.
     """
-    for turn in reversed(turns):
-        if turn.role is Role.USER and not any(isinstance(part, ToolResult) for part in turn.parts):
-            return False
-        if turn.role is Role.ASSISTANT and any(isinstance(part, ToolCall) for part in turn.parts):
-            return getattr(turn.parts[0], "vendor", "") != vendor
-    return False
+    last = next((turn for turn in reversed(_merged(list(turns))) if turn.role is Role.ASSISTANT), None)
+    if last is None or not any(isinstance(part, ToolCall) for part in last.parts):
+        return False
+    first = last.parts[0]
+    return not (isinstance(first, Thinking | RedactedThinking) and first.vendor == vendor)

@@ -16,7 +16,7 @@ System = str | list[Block | Raw]
 def write_own_turns(turns: tuple[Turn, ...], writer: Writer) -> tuple[System | None, list[Block]]:
     """Write `system` (`None` = nothing to say) and `messages`."""
     leading = tuple(takewhile(lambda turn: turn.role is Role.SYSTEM, turns))
-    messages = [_message(turn, writer) for turn in turns[len(leading) :]]
+    messages = [write_own_message(turn, writer) for turn in turns[len(leading) :]]
     return _system(leading, writer), [message for message in messages if message is not None]
 
 
@@ -30,7 +30,8 @@ def _system(turns: tuple[Turn, ...], writer: Writer) -> System | None:
     return blocks or None
 
 
-def _message(turn: Turn, writer: Writer) -> Block | None:
+def write_own_message(turn: Turn, writer: Writer) -> Block | None:
+    """Write one message; `None` where nothing is left of it."""
     content = _content(turn, writer)
     return {"role": turn.role.value, "content": content, **turn.native} if content else None
 

@@ -53,7 +53,7 @@ def read_request(body: bytes) -> Conversation:
     del fields["model"]
     system = _system_turns(fields)
     messages = list_at(fields.pop("messages"), "messages")
-    turns = tuple(_turn(message, f"messages[{index}]") for index, message in enumerate(messages))
+    turns = tuple(read_turn(message, f"messages[{index}]") for index, message in enumerate(messages))
     tools = _tools(fields)
     return _with_options(model, (*system, *turns), tools, fields)
 
@@ -131,7 +131,8 @@ def _system_part(raw: Raw, where: str) -> Part:
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 
 
-def _turn(message: Raw, where: str) -> Turn:
+def read_turn(message: Raw, where: str) -> Turn:
+    """Read one message; `where` names it in errors. Raises `InvalidRequest`."""
     fields = object_at(message, where)
     name = required_str(fields, "role", where)
     role = _ROLES.get(name)

@@ -100,10 +100,10 @@ class MessagesReplyParser:
         events: list[Event] = []
         try:
             for event in split_events(block):
-                data = event_data(event)
                 if self._is_finished:
                     break
-                if data is not None and data.strip() and data.strip() != b"[DONE]":
+                data = _data_of(event)
+                if data and data != b"[DONE]":
                     events += self._take(data)
         except InvalidJSON:
             self._failure = MalformedReply("an event is not JSON of the documented shape")
@@ -153,10 +153,8 @@ class MessagesReplyParser:
         self._is_finished = True
         unsaid = StopReason.TOOL_CALLS if self._numbers.calls else StopReason.END
         reason = STOP_REASONS.get(stop.stop_reason or "", unsaid)
-        detail = stop.stop_details
-        if detail is not None and bytes(detail) == b"null":
-            detail = None
-        return [Finished(reason, stop.stop_sequence, None if detail is None else Raw(bytes(detail)))]
+        detail = bytes(stop.stop_details)
+        return [Finished(reason, stop.stop_sequence, None if detail == b"null" else Raw(detail))]
 
     def _require_start(self) -> None:
         if self._reply_id is None:
@@ -228,6 +226,15 @@ class MessagesReplyParser:
         while self._open:
             events += self._end_block(next(iter(self._open)))
         return events
+
+
+def _data_of(event: bytes) -> bytes:
+    """Read an event's data; one name and one line of data, as this dialect has them, are found at once."""
+    head, mark, data = event.partition(b"\ndata: ")
+    is_plain = head.startswith(b"event:") and b"\n" not in head and b"\r" not in event
+    if mark and is_plain and data.find(b"\n") == len(data) - 2:
+        return data[:-2]
+    return (event_data(event) or b"").strip()
 
 
 def _lenient(decode: Callable[[bytes], T], data: bytes) -> T:

@@ -17,6 +17,9 @@ STOP_REASONS = {
 }
 
 
+_NULL = Raw(b"null")
+
+
 class DeltaWire(msgspec.Struct):
     """`delta` of a `content_block_delta` (by its `type`) or of a `message_delta` (the last three)."""
 
@@ -27,7 +30,7 @@ class DeltaWire(msgspec.Struct):
     signature: str | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: Raw | None = None
+    stop_details: Raw = _NULL
 
 
 class MessageWire(msgspec.Struct):
@@ -39,7 +42,7 @@ class MessageWire(msgspec.Struct):
     content: list[Fields] | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: Raw | None = None
+    stop_details: Raw = _NULL
     usage: UsageWire | None = None
 
 

@@ -1,5 +1,6 @@
 """Messages requests in the raw lane."""
 
+from freetheai_gateway.dialects.anthropic_messages.foreign_signatures import without_foreign_reasoning
 from freetheai_gateway.dialects.protocol import RawRequest
 from freetheai_gateway.dialects.raw_fields import read_flag, read_model, read_object, require_list
 from freetheai_gateway.domain.pools import Quirks
@@ -20,9 +21,13 @@ def parse_request(body: bytes) -> RawRequest:
 def render_request(
     request: RawRequest, upstream_model: str, quirks: Quirks, default_output_tokens: int | None
 ) -> bytes:
-    """Render for the upstream: other model, `max_tokens` filled in, quirks applied; all else as it came."""
+    """Render for the upstream: other model, `max_tokens` filled in, quirks applied; all else as it came.
+
+    But for reasoning that another vendor's model gave earlier in the conversation.
+    """
     fields: dict[str, object] = dict(request.fields)
     fields["model"] = upstream_model
+    fields["messages"] = without_foreign_reasoning(request.fields["messages"])
     if "max_tokens" not in fields:
         fields["max_tokens"] = default_output_tokens or FALLBACK_OUTPUT_TOKENS
     for name in quirks.drop:

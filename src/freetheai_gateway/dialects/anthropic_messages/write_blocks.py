@@ -192,7 +192,7 @@ def tool_input(call: ToolCall) -> Raw:
 
 def _decoded_text(data: str) -> str:
     try:
-        return b64decode(data).decode(errors="replace")
+        return b64decode(data, validate=True).decode(errors="replace")
     except ValueError:
         raise _refused("A file's data is not base64.") from None
 

@@ -3,7 +3,12 @@
 from freetheai_gateway.dialects.openai_chat.call_ids import CallIds
 from freetheai_gateway.dialects.openai_chat.fields import FieldReader
 from freetheai_gateway.dialects.openai_chat.parse_parts import parse_content
-from freetheai_gateway.dialects.openai_chat.reasoning import OWN, read_details, thinking_of_history
+from freetheai_gateway.dialects.openai_chat.reasoning import (
+    OWN,
+    read_details,
+    thinking_of_history,
+    thought_signature,
+)
 from freetheai_gateway.domain.conversation import (
     Opaque,
     Part,
@@ -111,7 +116,7 @@ class _MessageReader:
         if extra := inner.rest():
             native = {**native, kind: encode_raw(extra)}
         call_id = self._ids.call(given, name or "", tool_kind)
-        signature = thought_signature(native)
+        signature = thought_signature(native.get("extra_content"))
         return ToolCall(call_id, name or "", arguments, tool_kind, signature=signature, native=native)
 
     def _legacy_call(self, call: FieldReader) -> ToolCall:
@@ -133,15 +138,3 @@ def _reasoning(native: Fields) -> list[Thinking | Redacted]:
     details = read_details(native["reasoning_details"]) if fields.kind("reasoning_details") == "[" else []
     plain = next((fields.text(name) for name in REASONING_FIELDS[1:] if fields.kind(name) == '"'), None)
     return thinking_of_history(details, plain or "")
-
-
-def thought_signature(native: Fields) -> str | None:
-    """Read `extra_content.google.thought_signature`, where Gemini's compatible endpoint puts it."""
-    fields = FieldReader(native)
-    for name in ("extra_content", "google"):
-        if fields.kind(name) != "{":
-            return None
-        inner = fields.object(name)
-        assert inner is not None
-        fields = inner
-    return fields.text("thought_signature") if fields.kind("thought_signature") == '"' else None

@@ -43,6 +43,15 @@ class Detail(msgspec.Struct, rename={"kind": "type"}):
         return (self.summary if self.kind == SUMMARY else self.text) or ""
 
 
+class _Google(msgspec.Struct):
+    thought_signature: str | None = None
+
+
+class _Extra(msgspec.Struct):
+    google: _Google = msgspec.field(default_factory=_Google)
+
+
+_decode_extra: Decoder[_Extra] = Decoder(_Extra)
 _decode_entries: Decoder[list[Raw]] = Decoder(list[Raw])
 _decode_detail: Decoder[Detail] = Decoder(Detail)
 
@@ -60,6 +69,21 @@ def read_details(value: Raw) -> list[Detail]:
         except InvalidJSON:
             continue  # an entry of tomorrow: other entries still count
     return details
+
+
+def thought_signature(extra_content: Raw | None) -> str | None:
+    """Read `google.thought_signature` of a call's `extra_content`, where Gemini's compatible endpoint puts it."""
+    if not extra_content:
+        return None
+    try:
+        return _decode_extra(extra_content).google.thought_signature
+    except InvalidJSON:
+        return None
+
+
+def write_thought(signature: str) -> Mapping[str, object]:
+    """Write `extra_content` with a thought signature."""
+    return {"google": {"thought_signature": signature}}
 
 
 def format_of(vendor: str) -> str:

@@ -1,6 +1,7 @@
 """Tool calls and their results as chat messages."""
 
 from freetheai_gateway.dialects.custom_tools import as_arguments
+from freetheai_gateway.dialects.openai_chat.reasoning import write_thought
 from freetheai_gateway.dialects.openai_chat.render_parts import Json, PartWriter
 from freetheai_gateway.dialects.tool_names import MAX_NAME_LENGTH, flat_name, safe
 from freetheai_gateway.domain.conversation import Audio, File, Image, Part, Text, ToolCall, ToolKind, ToolResult
@@ -40,13 +41,8 @@ def foreign_call(call: ToolCall, *, signed: bool) -> Json:
     function = {"name": sent_name(call.name, call.namespace), "arguments": arguments}
     written: Json = {"id": sent_id(call.id), "type": "function", "function": function}
     if signed and call.signature is not None:
-        written["extra_content"] = thought(call.signature)
+        written["extra_content"] = write_thought(call.signature)
     return written
-
-
-def thought(signature: str) -> Json:
-    """Write a thought signature where Gemini's compatible endpoint gives and expects it."""
-    return {"google": {"thought_signature": signature}}
 
 
 def json_arguments(arguments: str) -> str:

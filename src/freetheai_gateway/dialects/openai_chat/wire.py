@@ -89,13 +89,13 @@ class Reply(msgspec.Struct):
 
     def failed(self) -> bool:
         """Whether the upstream reports an error here, by the rule of the official SDK: any truthy `error`."""
-        return bytes(self.error) not in _FALSY
+        return bytes(self.error) not in FALSY
 
     def has_content(self) -> bool:
         """Whether any choice holds content."""
         return any((part := choice.message or choice.delta) and part.has_content() for choice in self.choices or ())
 
 
-_FALSY = frozenset({b"", b"null", b"false", b"0", b'""', b"[]", b"{}"})
+FALSY = frozenset({b"", b"null", b"false", b"0", b'""', b"[]", b"{}"})
 
 decode_reply: Decoder[Reply] = Decoder(Reply)

@@ -1,5 +1,7 @@
-"""Parts of messages and of tool results: `input_text`, `input_image`, `input_file`, `input_audio`, `output_text`,
-`refusal`. Source: OpenAI API reference, "Responses", input and output content.
+"""Parts of messages and of tool results.
+
+`input_text`, `input_image`, `input_file`, `input_audio`, `output_text`, `refusal`. Source: OpenAI API reference,
+"Responses", input and output content.
 """
 
 import re

@@ -79,6 +79,17 @@ class ItemReader:
         self._call_signature: str | None = None
         self.tools: list[Tool] = []
         """What `additional_tools` and `tool_search_output` items brought."""
+        self._readers: Mapping[str, Callable[[Item], None]] = {
+            "message": self._message,
+            "reasoning": self._reasoning,
+            "function_call": self._call,
+            "custom_tool_call": self._call,
+            "function_call_output": self._output,
+            "custom_tool_call_output": self._output,
+            "additional_tools": self._additional_tools,
+            **dict.fromkeys(_CALLS, self._special_call),
+            **dict.fromkeys(_OUTPUTS, self._special_output),
+        }
 
     def read(self, entries: Sequence[Raw]) -> None:
         """Read the items in their order. Raises `InvalidRequest` for a documented item that lacks what it needs."""
@@ -87,7 +98,7 @@ class ItemReader:
         items = [_split(entry, f"input[{index}]") for index, entry in enumerate(entries)]
         self._pairs = _pairs(items)
         for item in items:
-            _READERS.get(item.type, ItemReader._other)(self, item)
+            self._readers.get(item.type, self._other)(item)
 
     def _message(self, item: Item) -> None:
         fields = item.fields
@@ -184,17 +195,6 @@ class ItemReader:
 _CALL_KINDS = {
     "function_call": (ToolKind.FUNCTION, "arguments"),
     "custom_tool_call": (ToolKind.CUSTOM, "input"),
-}
-_READERS: Mapping[str, Callable[[ItemReader, Item], None]] = {
-    "message": ItemReader._message,
-    "reasoning": ItemReader._reasoning,
-    "function_call": ItemReader._call,
-    "custom_tool_call": ItemReader._call,
-    "function_call_output": ItemReader._output,
-    "custom_tool_call_output": ItemReader._output,
-    "additional_tools": ItemReader._additional_tools,
-    **dict.fromkeys(_CALLS, ItemReader._special_call),
-    **dict.fromkeys(_OUTPUTS, ItemReader._special_output),
 }
 
 

@@ -163,9 +163,7 @@ def _read_format(fields: Fields) -> OutputFormat | None:
         fields.update(inner)
     schema = fields.pop("schema", None)
     if schema is None or not bytes(schema).startswith(b"{"):
-        raise InvalidRequest(
-            "text.format.schema must be an object.", code="invalid_type", param="text.format.schema"
-        )
+        raise InvalidRequest("text.format.schema must be an object.", code="invalid_type", param="text.format.schema")
     del fields["type"]
     return OutputFormat(
         OutputKind.JSON_SCHEMA,

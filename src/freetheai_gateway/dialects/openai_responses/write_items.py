@@ -16,7 +16,6 @@ from freetheai_gateway.domain.conversation import (
     Native,
     Opaque,
     Part,
-    RedactedThinking,
     Refusal,
     Role,
     Text,
@@ -92,7 +91,7 @@ class ItemWriter:
         if self._own:
             return write_part(part, role, with_cache=True)
         if isinstance(part, Opaque):
-            return part.raw if part.dialect == OWN else self._drop(part.kind)
+            return self._write_opaque(part)
         if isinstance(part, Image | File) and isinstance(part.source, FileIdSource):
             raise InvalidRequest(
                 "Files that were uploaded to a vendor can't be used here; send the bytes or an https address.",
@@ -110,14 +109,17 @@ class ItemWriter:
                 return self._write_result(part)
             case Thinking():
                 return self._write_reasoning(part)
-            case RedactedThinking():
-                return self._drop("redacted_thinking")
-            case Opaque(dialect=dialect, raw=raw) if dialect == OWN:
-                return raw
-            case Opaque(kind=kind):
-                return self._drop(kind)
+            case Opaque():
+                return self._write_opaque(part)
             case _:
+                self._drop("redacted_thinking")
                 return None
+
+    def _write_opaque(self, part: Opaque) -> object | None:
+        if part.dialect == OWN:
+            return part.raw
+        self._drop(part.kind)
+        return None
 
     def _write_call(self, call: ToolCall) -> object:
         native = self._native(call.native)
@@ -172,7 +174,8 @@ class ItemWriter:
             if part.text and self._replay_reasoning:
                 content = [{"type": "reasoning_text", "text": part.text}]
                 return {"type": "reasoning", "summary": [], "content": content}
-        return self._drop("thinking")
+        self._drop("thinking")
+        return None
 
     def _native(self, native: Native) -> Fields:
         return native_of(native) if self._own else {}

@@ -53,8 +53,10 @@ def render(conversation: Conversation, target: Target) -> RenderedRequest:
     from_openai = own or conversation.dialect == DialectName.OPENAI_CHAT.value
     writer = ItemWriter(own=own, with_cache=from_openai, replay_reasoning=target.quirks.reasoning_replay)
     dropped = [] if own else _unsayable(conversation)
-    fields: dict[str, object] = {} if not own else native_of(conversation.native)
-    if not own:
+    fields: dict[str, object] = {}
+    if own:
+        fields |= native_of(conversation.native)
+    else:
         known = _SAME_IN_CHAT if from_openai else frozenset[str]()
         fields |= {name: value for name, value in conversation.native.items() if name in known}
         dropped += [name for name in native_of(conversation.native) if name not in known]
@@ -81,9 +83,13 @@ def _unsayable(conversation: Conversation) -> list[str]:
     sampling = conversation.sampling
     if (sampling.choices or 1) > 1:
         raise InvalidRequest("n must be 1 for this model: it gives one answer.", param="n")
-    dropped = [name for name in _UNSAYABLE if getattr(sampling, name) not in {None, (), False}]
+    dropped = [name for name in _UNSAYABLE if _is_set(getattr(sampling, name))]
     tools = (tool for tool in conversation.tools if isinstance(tool, VendorTool) and tool.dialect != OWN)
     return dropped + [tool.kind for tool in tools]
+
+
+def _is_set(value: object) -> bool:
+    return value is not None and value is not False and value != ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +141,13 @@ def _settings(conversation: Conversation, *, own: bool) -> dict[str, object]:
         fields["tool_choice"] = write_tool_choice(conversation.tool_choice, conversation)
     if conversation.parallel_tool_calls is not None and (tools or own):
         fields["parallel_tool_calls"] = conversation.parallel_tool_calls
-    for name, written in (("text", write_text(conversation)), ("reasoning", write_reasoning(conversation))):
-        if written is not None:
-            fields[name] = written
-    for name in ("temperature", "top_p"):
-        value = getattr(conversation.sampling, name)
-        if value is not None:
-            fields[name] = value
-    return fields
+    asked = {
+        "text": write_text(conversation),
+        "reasoning": write_reasoning(conversation),
+        "temperature": conversation.sampling.temperature,
+        "top_p": conversation.sampling.top_p,
+    }
+    return fields | {name: value for name, value in asked.items() if value is not None}
 
 
 def _user(conversation: Conversation, dropped: list[str], *, own: bool) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Tools, `tool_choice` and `text` as this dialect writes them: to an upstream, and in the `Response` that repeats them."""
+"""Tools, `tool_choice`, `text` and `reasoning`: for an upstream, and for the `Response` that repeats them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -82,8 +82,7 @@ def write_tool_choice(choice: ToolChoice, conversation: Conversation) -> object:
         return choice.mode.value
     kinds = {tool.name: tool.kind for tool in conversation.tools if isinstance(tool, Tool)}
     named = [
-        {"type": kinds.get(name, ToolKind.FUNCTION).value, "name": safe(name, MAX_NAME_LENGTH)}
-        for name in choice.names
+        {"type": kinds.get(name, ToolKind.FUNCTION).value, "name": safe(name, MAX_NAME_LENGTH)} for name in choice.names
     ]
     if choice.mode is ToolMode.REQUIRED and len(named) == 1:
         return named[0]

@@ -55,7 +55,7 @@ class LocalProvider:
         return UpstreamRequest(
             method="POST",
             origin=endpoint.origin if endpoint is not None else _NOWHERE,
-            target=_PATHS[call.dialect],
+            target=_PATHS[call.dialect] + call.operation,
             headers=_HEADERS if endpoint is None else (*_HEADERS, *endpoint.headers),
             body=call.body,
             streamed=call.streamed,

@@ -1,6 +1,5 @@
 """A client's request, read and written again."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +32,7 @@ from freetheai_gateway.domain.conversation import (
 )
 from freetheai_gateway.domain.pools import Quirks
 from freetheai_gateway.errors import InvalidRequest
-from freetheai_gateway.jsonc import decode_any
+from freetheai_gateway.jsonc import decode_any, encode
 
 MESSAGES = MessagesTranslator()
 TARGET = Target("m", Quirks())
@@ -41,11 +40,11 @@ TARGET = Target("m", Quirks())
 
 def parse(**fields: object) -> Conversation:
     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], **fields}
-    return MESSAGES.parse(json.dumps(body).encode())
+    return MESSAGES.parse(encode(body))
 
 
 def again(body: Mapping[str, Any]) -> object:
-    return decode_any(MESSAGES.render(MESSAGES.parse(json.dumps(body).encode()), TARGET).body)
+    return decode_any(MESSAGES.render(MESSAGES.parse(encode(body)), TARGET).body)
 
 
 # --- the round trip -------------------------------------------------------------------------------------------
@@ -281,7 +280,7 @@ def test_parse_reads_turns_tools_and_results() -> None:
     assert assistant.parts[1] == RedactedThinking("Em", "anthropic_messages")
     call = assistant.parts[2]
     assert isinstance(call, ToolCall)
-    assert json.loads(call.arguments) == {"a": 1}
+    assert decode_any(call.arguments) == {"a": 1}
     result = user.parts[0]
     assert isinstance(result, ToolResult)
     assert result.is_error
@@ -384,7 +383,8 @@ def test_bug_80_tool_results_stand_first_in_their_turn() -> None:
 
 def test_bug_14_lone_surrogates_become_the_replacement_character() -> None:
     """In a tool result; nothing behind us can encode them."""
-    body = b'{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"x\\ud83dy"}]}]}'
+    content = b'[{"type":"tool_result","tool_use_id":"a","content":"x\\ud83dy"}]'
+    body = b'{"model":"m","messages":[{"role":"user","content":' + content + b"}]}"
     rendered = MESSAGES.render(MESSAGES.parse(body), TARGET)
     assert "x\ufffdy".encode() in rendered.body
 
