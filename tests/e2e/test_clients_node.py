@@ -13,7 +13,7 @@ from freetheai_gateway import jsonc
 from freetheai_gateway.testing.completions import DEFAULT_TEXT
 from freetheai_gateway.testing.upstream import ScriptedUpstream
 from tests.e2e.configuration import CAPPED, MODEL, PLAIN
-from tests.e2e.gateway import CANARY, Gateway, Key
+from tests.e2e.gateway import CANARY, Gateway, Key, eventually
 from tests.e2e.refusals import use_up
 
 PACKAGES = Path(sys.prefix) / "node" / "node_modules"
@@ -115,6 +115,12 @@ def read(printed: str) -> dict[str, object]:
     return jsonc.Decoder(dict[str, object])(printed)
 
 
+def refusals_of(gateway: Gateway, key: Key) -> list[object]:
+    """List the refused requests of an account as the log has them."""
+    lines = [line for line in gateway.log_lines() if line.get("account") == key.account_id]
+    return [line["request_id"] for line in lines if line["status"] == 429]
+
+
 def test_example_when_run_as_the_specification_has_it_then_the_answer_is_printed(run: Script, key: Key) -> None:
     """Nothing but base URL and model differs from the published text."""
     assert run(EXAMPLE, key, PLAIN) == DEFAULT_TEXT
@@ -144,9 +150,10 @@ def test_tools_when_called_in_a_stream_then_the_second_turn_answers(
 def test_refusal_when_the_day_is_used_up_then_the_package_raises_without_waiting(run: Script, gateway: Gateway) -> None:
     """Its own class, our code, and the id to report; it would retry twice were it not told otherwise."""
     capped = gateway.create_key("capped in node", tier=CAPPED)
-    assert use_up(gateway, capped, PLAIN).status == 429
-    before = len(gateway.log_lines())
+    refused = use_up(gateway, capped, PLAIN)
+    assert refused.status == 429
     seen = read(run(OPENING + REFUSED, capped, PLAIN))
     assert (seen["name"], seen["status"], seen["code"]) == ("RateLimitError", 429, "daily_requests")
     assert (seen["type"], seen["retries"]) == ("daily_limit_error", 2)
-    assert [line["request_id"] for line in gateway.log_lines()[before:]] == [seen["id"]]
+    expected = [refused.headers["x-request-id"], seen["id"]]
+    eventually(lambda: refusals_of(gateway, capped) == expected, "the package asked once, and not again")

@@ -27,7 +27,7 @@ from tests.e2e.configuration import ABOVE, MODEL, PLAIN, SLASHES, STARTER, UNSET
 from tests.e2e.gateway import Gateway, Key
 from tests.e2e.wire import call, chat_body
 
-EXAMPLES = {"get": 8, "post": 40}
+EXAMPLES = {"get": 6, "post": 30}
 CONFORMS = [
     status_code_conformance,
     content_type_conformance,

@@ -124,7 +124,7 @@ async def test_reload_when_files_are_good_bad_and_good_then_no_request_fails(
 ) -> None:
     """Under load; streams of a model that is taken away meanwhile run to their end."""
     good = render(Plan(upstream.base_url))
-    upstream.play("scripted", "plain?chunks=20&delay_s=0.1")
+    upstream.play("scripted", "plain?chunks=30&delay_s=0.1")
     with launch(good) as gateway:
         key = gateway.create_key("operator")
         load = Load(gateway, key)

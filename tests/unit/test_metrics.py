@@ -43,6 +43,7 @@ def test_metrics_when_listed_then_the_names_and_labels_are_those_of_the_contract
         "freetheai_cost_usd": ("provider",),
         "freetheai_upstream_attempts": ("provider", "model", "outcome"),
         "freetheai_refusals": ("code",),
+        "freetheai_dropped_fields": ("from", "to", "field"),
         "freetheai_request_seconds": ("route", "streamed"),
         "freetheai_overhead_seconds": ("route",),
         "freetheai_first_token_seconds": ("model",),

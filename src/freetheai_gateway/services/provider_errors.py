@@ -69,7 +69,7 @@ def from_complaint(complaint: Complaint, reply: UpstreamReply, now: float, trace
     trace.cause = f"status {reply.status}" + (f", code {complaint.code}" if complaint.code else "")
     match complaint.blame:
         case Blame.BUSY:
-            return provider_busy(trace.model, retry_after_s(reply.headers, now))
+            return provider_busy(trace.model, retry_after_s(reply.headers, now, complaint.retry_delay_s))
         case Blame.TIMEOUT:
             return provider_timed_out(trace)
         case Blame.PROVIDER:
@@ -95,14 +95,14 @@ def _callers_fault(complaint: Complaint, model: str) -> GatewayError:
             )
 
 
-def retry_after_s(headers: Sequence[tuple[bytes, bytes]], now: float) -> float:
-    """Read `retry-after` (seconds or an HTTP date, RFC 9110 section 10.2.3), kept within a day."""
+def retry_after_s(headers: Sequence[tuple[bytes, bytes]], now: float, in_body: float | None = None) -> float:
+    """Read `retry-after` (seconds or an HTTP date, RFC 9110 section 10.2.3), else what the body says; within a day."""
     for name, value in headers:
         if name == b"retry-after":
             seconds = _seconds(value.decode("latin-1").strip(), now)
             if seconds is not None:
                 return min(max(1.0, seconds), MAX_RETRY_AFTER_S)
-    return RETRY_AFTER_S
+    return RETRY_AFTER_S if in_body is None else min(max(1.0, in_body), MAX_RETRY_AFTER_S)
 
 
 def _seconds(value: str, now: float) -> float | None:

@@ -96,7 +96,7 @@ def _offered(conversation: Conversation, dropped: set[str]) -> list[Block]:
 def _tool(tool: Tool) -> Block:
     is_custom = tool.kind is ToolKind.CUSTOM
     written: Block = {"name": safe(flat_name(tool.name, tool.namespace))}
-    description = "\n".join(filter(None, (tool.description, _FREE_TEXT if is_custom else None)))
+    description = "\n".join(filter(None, (tool.description, _free_text(tool) if is_custom else None)))
     if description:
         written["description"] = description
     written["input_schema"] = custom_tools.SCHEMA if is_custom else input_schema(tool.schema)
@@ -105,6 +105,12 @@ def _tool(tool: Tool) -> Block:
     if tool.cache is not None:
         written["cache_control"] = cache_control(tool.cache)
     return written
+
+
+def _free_text(tool: Tool) -> str:
+    if tool.grammar is None:
+        return _FREE_TEXT
+    return f"The input is text of this {tool.grammar.syntax} grammar:\n{tool.grammar.definition}"
 
 
 def _sent_name(conversation: Conversation, name: str) -> str:

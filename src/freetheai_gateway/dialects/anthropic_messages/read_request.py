@@ -42,6 +42,9 @@ ATTRIBUTION = "x-anthropic-billing-header:"
 """How the line begins that Claude Code puts before its system prompt. It changes with every request: behind an
 upstream that does not expect it, it would spoil the prompt cache."""
 
+_TOLD = ("system", "tools", "output_format")
+"""What of these is left after reading was told in neutral form already, or was empty."""
+
 _MODES = {"auto": ToolMode.AUTO, "any": ToolMode.REQUIRED, "tool": ToolMode.REQUIRED, "none": ToolMode.NONE}
 
 
@@ -61,8 +64,9 @@ def read_request(body: bytes) -> Conversation:
 def _with_options(
     model: str, turns: tuple[Turn, ...], tools: tuple[Tool | VendorTool, ...], fields: Fields
 ) -> Conversation:
-    """Read everything else. What the neutral values do not say exactly as it came is kept in `native` too."""
+    """Read everything else. What the neutral values do not say exactly as it came is kept in `spelling` too."""
     rest = dict(fields)
+    spelling = {name: rest.pop(name) for name in _TOLD if name in rest}
     choice, parallel = _tool_choice(rest)
     output_config = optional_object(rest, "output_config") or {}
     conversation = Conversation(
@@ -71,7 +75,7 @@ def _with_options(
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=parallel,
-        output=_output(output_config.get("format")) or _output(rest.get("output_format")),
+        output=_output(output_config.get("format")) or _output(spelling.get("output_format")),
         reasoning=_reasoning(rest, output_config),
         sampling=Sampling(
             max_tokens=optional_int(rest, "max_tokens"),
@@ -83,12 +87,12 @@ def _with_options(
         user=_user(rest),
         streamed=optional_bool(rest, "stream") or False,
         native=rest,
+        spelling=spelling,
         dialect=MESSAGES,
     )
     said = write_options(conversation)
-    for name, value in fields.items():
-        if name not in rest and not _says(said.get(name), value):
-            rest[name] = value
+    unsaid = {name for name, value in fields.items() if name not in rest and not _says(said.get(name), value)}
+    spelling.update({name: fields[name] for name in unsaid})
     return conversation
 
 

@@ -60,6 +60,6 @@ def _output_config(conversation: Conversation) -> Body | None:
     if conversation.reasoning.effort is not None:
         config["effort"] = conversation.reasoning.effort
     output = conversation.output
-    if output is not None and output.kind is OutputKind.JSON_SCHEMA and "output_format" not in conversation.native:
+    if output is not None and output.kind is OutputKind.JSON_SCHEMA and "output_format" not in conversation.spelling:
         config["format"] = {"type": "json_schema", "schema": output.schema}
     return config or None

@@ -44,7 +44,7 @@ def _own(conversation: Conversation, target: Target, dropped: set[str]) -> Block
         body["tools"] = [_own_tool(tool) for tool in conversation.tools]
     if conversation.sampling.max_tokens is None:
         body["max_tokens"] = target.default_output_tokens or FALLBACK_OUTPUT_TOKENS
-    return {**body, **conversation.native}
+    return {**body, **conversation.native, **conversation.spelling}
 
 
 def _own_tool(tool: Tool | VendorTool) -> Block | Raw:

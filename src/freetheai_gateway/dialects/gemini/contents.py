@@ -6,7 +6,7 @@ result is answered in the caller's place.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from freetheai_gateway.dialects import signatures
 from freetheai_gateway.dialects.gemini.media import Part, media_part
@@ -24,6 +24,7 @@ Content = dict[str, object]
 LOST_SIGNATURE = "skip_thought_signature_validator"
 """Stands for a signature that did not survive its way through a client. Source: "Thought signatures"."""
 
+_INSTRUCTIONS = frozenset({Role.SYSTEM, Role.DEVELOPER})
 _UNANSWERED = "no result"
 _ORPHAN = "Result of a tool call that is no longer part of this conversation:"
 _EARLIER = "(The conversation goes on from here; its beginning was left out.)"
@@ -32,19 +33,22 @@ _ATTACHED = "[attached below]"
 
 def write_contents(turns: Sequence[Turn], traits: Traits, dropped: set[str]) -> tuple[list[Part], list[Content]]:
     """Write the parts of `systemInstruction`, and `contents`. Raises `InvalidRequest` where nothing is to be sent."""
-    instructions = [turn for turn in turns if turn.role in {Role.SYSTEM, Role.DEVELOPER}]
-    speech = [turn for turn in turns if turn.role in {Role.USER, Role.ASSISTANT}]
-    written = _Correspondence(traits, dropped).contents(speech)
+    instructions = [found for turn in turns if turn.role in _INSTRUCTIONS and (found := _texts(turn, dropped))]
+    written = _Correspondence(traits, dropped).contents([turn for turn in turns if turn.role not in _INSTRUCTIONS])
     if not written and instructions:
         # A request needs a user's content: the last instruction is taken for one.
-        written = _Correspondence(traits, dropped).contents([replace(instructions.pop(), role=Role.USER)])
+        written = [{"role": "user", "parts": instructions.pop()}]
     if not written:
         raise InvalidRequest("messages has no content.", param="messages")
-    parts = [part for turn in instructions for part in turn.parts]
-    texts = [part.text for part in parts if isinstance(part, neutral.Text)]
-    if len(texts) < len(parts):
-        dropped.add("system")
-    return [{"text": text} for text in texts if is_visible(text)], written
+    return [part for parts in instructions for part in parts], written
+
+
+def _texts(turn: Turn, dropped: set[str]) -> list[Part]:
+    """Write the texts of an instruction, which is all it may have."""
+    others = [part for part in turn.parts if not isinstance(part, neutral.Text)]
+    dropped.update(part.kind if isinstance(part, neutral.Opaque) else "system" for part in others)
+    texts = [part.text for part in turn.parts if isinstance(part, neutral.Text)]
+    return [{"text": text} for text in texts if is_visible(text)]
 
 
 @dataclass(slots=True)
@@ -64,10 +68,8 @@ class _Correspondence:
             if turn.role is Role.USER:
                 self._append("user", self._answers(turn))
             else:
-                said = self._said_by_model(turn)
-                if said and not self._continues("model"):
-                    self._append("user", self._missing())
-                self._append("model", said)
+                # Calls wait only while the last content is the model's, which this turn then continues.
+                self._append("model", self._said_by_model(turn))
         self._append("user", self._missing())
         for content in self.written:
             _mark_lost_signature(content, self.traits)

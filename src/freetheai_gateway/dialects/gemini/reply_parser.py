@@ -8,7 +8,7 @@ import re
 from hashlib import sha256
 
 from freetheai_gateway.dialects.gemini.outcome import is_failure, is_finish, stop_reason
-from freetheai_gateway.dialects.gemini.reply_wire import Chunk, FunctionCall, ReplyPart, decode_chunks
+from freetheai_gateway.dialects.gemini.reply_wire import Chunk, FunctionCall, ReplyPart, UsageMetadata, decode_chunks
 from freetheai_gateway.dialects.protocol import DialectName, MalformedReply, RenderedRequest, UpstreamSaidError
 from freetheai_gateway.dialects.tool_names import safe
 from freetheai_gateway.domain.events import (
@@ -26,7 +26,6 @@ from freetheai_gateway.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from freetheai_gateway.domain.usage import Usage
 from freetheai_gateway.jsonc import InvalidJSON
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
 
@@ -51,8 +50,9 @@ class GeminiReplyParser:
         self._next_index = 0
         self._open: PartStart | None = None
         self._ids: set[str] = set()
+        self._seed = b""
         self._has_text = False
-        self._usage: Usage | None = None
+        self._usage: UsageMetadata | None = None
         self._reason: str | None = None
         self._events: list[Event] = []
 
@@ -60,7 +60,8 @@ class GeminiReplyParser:
         """Take bytes of a stream, cut anywhere."""
         self._raise_failure()
         try:
-            block = self._cutter.feed(data)
+            # Google ends lines with CRLF; events with LF are cut several times faster, and JSON holds neither.
+            block = self._cutter.feed(data.replace(b"\r\n", b"\n"))
         except EventTooLarge:
             raise MalformedReply("an event of the stream is too large") from None
         return self._read_block(block)
@@ -120,10 +121,11 @@ class GeminiReplyParser:
         if chunk.is_error:
             raise UpstreamSaidError("the upstream reported an error in its reply")
         if chunk.usage_metadata is not None:
-            self._usage = chunk.usage_metadata.neutral()
+            self._usage = chunk.usage_metadata
         if self._reply_id is None:
             self._reply_id = chunk.response_id or ""
-            self._events.append(Started(self._reply_id, chunk.model_version or "", usage=self._usage))
+            usage = None if self._usage is None else self._usage.neutral()
+            self._events.append(Started(self._reply_id, chunk.model_version or "", usage=usage))
         candidate = chunk.first_candidate()
         if candidate is None:
             if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
@@ -173,9 +175,10 @@ class GeminiReplyParser:
         if given and (own := safe(given)) not in self._ids:
             self._ids.add(own)
             return own
-        seed = sha256(self._rendered.body)
-        seed.update(f"{self._reply_id}/{len(self._ids)}".encode(errors="replace"))
-        minted = f"call_{seed.hexdigest()[:_MINTED_LENGTH]}"
+        if not self._seed:
+            self._seed = sha256(self._rendered.body).digest() + (self._reply_id or "").encode(errors="replace")
+        ordinal = str(len(self._ids)).encode()
+        minted = f"call_{sha256(self._seed + ordinal).hexdigest()[:_MINTED_LENGTH]}"
         self._ids.add(minted)
         return minted
 
@@ -193,7 +196,7 @@ class GeminiReplyParser:
     def _ending(self, reason: str) -> list[Event]:
         self._end()
         if self._usage is not None:
-            self._events.append(UsageReported(self._usage))
+            self._events.append(UsageReported(self._usage.neutral()))
         outcome = StopReason.REFUSAL
         if reason != _BLOCKED:
             outcome = stop_reason(reason, has_calls=bool(self._ids), has_text=self._has_text)

@@ -20,6 +20,7 @@ from freetheai_gateway.dialects.openai_chat.reply_wire import (
     text_of,
 )
 from freetheai_gateway.dialects.openai_chat.tool_slots import Piece
+from freetheai_gateway.dialects.openai_chat.wire import ABSENT
 from freetheai_gateway.domain.conversation import ToolKind
 
 TEXT, REFUSAL, THINKING, SUMMARY, SIGNATURE, REDACTED = (
@@ -37,7 +38,8 @@ Said = tuple[str, str]
 
 def said_in(message: MessageWire) -> Iterator[Said]:
     """Give reasoning, content and refusal."""
-    yield from _reasoning(message)
+    if message.reasoning_details is not ABSENT or message.reasoning_content or message.reasoning:
+        yield from _reasoning(message)
     if isinstance(message.content, str):
         yield TEXT, message.content
     elif isinstance(message.content, list):

@@ -4,7 +4,6 @@ One leading system message; then user and assistant messages in turn; behind an 
 message per call, and nothing between. Blank text is left out, and so is a message that is empty without it.
 """
 
-import re
 from collections.abc import Iterable
 
 from freetheai_gateway.dialects.openai_chat.reasoning import OWN, detail_of
@@ -30,8 +29,6 @@ from freetheai_gateway.domain.conversation import (
 _PARAGRAPH = "\n\n"
 _SYSTEM_NOTE = "[System note]\n"
 _ORPHAN = "[Result of an earlier tool call]\n"
-_ATTRIBUTION = re.compile(r"x-anthropic-[a-z-]+:")
-"""Claude Code's first system block names its build; elsewhere it only spoils the upstream's prompt cache."""
 _INSTRUCTIONS = frozenset({Role.SYSTEM, Role.DEVELOPER})
 
 
@@ -58,7 +55,7 @@ def _system(turns: Iterable[Turn], writer: PartWriter) -> list[Json]:
             writer.part(part)
             continue
         writer.note_cache(part.cache)
-        if part.text.strip() and not (not texts and _ATTRIBUTION.match(part.text)):
+        if part.text.strip():
             texts.append(part.text)
     return [{"role": "system", "content": _PARAGRAPH.join(texts)}] if texts else []
 

@@ -18,7 +18,7 @@ from freetheai_gateway.dialects.openai_chat.reply_wire import (
 )
 from freetheai_gateway.dialects.openai_chat.stream import DONE
 from freetheai_gateway.dialects.openai_chat.tool_slots import MAX_HELD_CHARACTERS, Slot, ToolSlots
-from freetheai_gateway.dialects.openai_chat.wire import FALSY
+from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY
 from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
 from freetheai_gateway.domain.events import (
     Delta,
@@ -95,12 +95,11 @@ class ChatReplyParser:
         if body.lstrip().startswith((b"data:", b":", b"event:")):
             events = self.feed(body)
             return events + self.finish()
-        reply = self._decode(body)
+        self._take_reply(reply := self._decode(body))
         choice = _first(reply.choices)
         message = (choice.message or choice.delta) if choice is not None else None
         if choice is None or message is None:
             raise MalformedReply("the reply has no choices")
-        self._take_reply(reply)
         self._take_choice(reply, choice)
         self._finish()
         return self._given()
@@ -146,18 +145,21 @@ class ChatReplyParser:
             raise _not_a_reply(data) from None
 
     def _take_reply(self, reply: ReplyWire) -> None:
-        if bytes(reply.error) not in FALSY or reply.form == "error":
+        if (reply.error is not ABSENT and bytes(reply.error) not in FALSY) or reply.form == "error":
             raise UpstreamSaidError
-        self._usage = read_usage(reply.usage) or self._usage
+        if reply.usage is not ABSENT:
+            self._usage = read_usage(reply.usage) or self._usage
 
     def _take_choice(self, reply: ReplyWire, choice: ChoiceWire) -> None:
-        self._usage = read_usage(choice.usage) or self._usage
+        if choice.usage is not ABSENT:
+            self._usage = read_usage(choice.usage) or self._usage
         message = choice.delta or choice.message
         if message is not None:
             if self._started is None:
                 self._start(reply)
             self._take_message(message)
-        self._reason = read_finish(choice.finish_reason) or self._reason
+        if choice.finish_reason is not None:
+            self._reason = read_finish(choice.finish_reason) or self._reason
 
     def _start(self, reply: ReplyWire) -> None:
         created = reply.created if isinstance(reply.created, int) else 0
@@ -172,7 +174,7 @@ class ChatReplyParser:
                 self._say(said)
             else:
                 self._hold(said)
-        if bytes(message.tool_calls) or bytes(message.function_call):
+        if message.tool_calls is not ABSENT or message.function_call is not ABSENT:
             pieces = pieces_of(message)
             if pieces:
                 self._slots.add(pieces)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from freetheai_gateway.dialects.openai_responses.marks import INSTRUCTIONS
 from freetheai_gateway.domain.conversation import (
     Native,
     Opaque,
@@ -58,7 +59,7 @@ class Turns:
 
     def opaque(self, part: Opaque) -> None:
         """Take an item that only this dialect knows; it never parts calls from their results."""
-        if not self._turns:
+        if not self._turns or INSTRUCTIONS in self._turns[-1].native:
             self._turns.append(_Open(Role.USER, []))
         self._turns[-1].parts.append(part)
 

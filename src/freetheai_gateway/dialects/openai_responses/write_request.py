@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from freetheai_gateway.dialects.openai_responses.fields import native_of
 from freetheai_gateway.dialects.openai_responses.marks import INPUT, INSTRUCTIONS
+from freetheai_gateway.dialects.openai_responses.pairing import paired
 from freetheai_gateway.dialects.openai_responses.reasoning import OWN
 from freetheai_gateway.dialects.openai_responses.write_items import ItemWriter
 from freetheai_gateway.dialects.openai_responses.write_tools import (
@@ -107,7 +108,7 @@ def _instructions_and_input(turns: Sequence[Turn], writer: ItemWriter, *, own: b
     if own and len(rest) == 1 and INPUT in rest[0].native:
         fields["input"] = _text_of(rest[0])
     elif rest or not own:
-        fields["input"] = writer.write(rest)
+        fields["input"] = writer.write(rest if own else paired(rest))
     return fields
 
 
@@ -118,12 +119,14 @@ def _own_split(turns: Sequence[Turn]) -> _Split:
 
 
 def _foreign_split(turns: Sequence[Turn]) -> _Split:
-    """Make `instructions` of the system turns at the beginning, as far as they are text."""
+    """Make `instructions` of the system turns at the beginning, as far as they are text and not everything."""
     count = 0
     for turn in turns:
         if turn.role is not Role.SYSTEM or not all(isinstance(part, Text) for part in turn.parts):
             break
         count += 1
+    if count == len(turns):
+        return _Split(None, turns)
     text = "\n\n".join(filter(None, map(_text_of, turns[:count])))
     return _Split(text or None, turns[count:])
 

@@ -135,6 +135,4 @@ def _wants_usage(body: bytes) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-VOICE = Voice(
-    "openai_chat", ("/chat/completions",), whole, events, failure, broken_event, broken_whole, complaints
-)
+VOICE = Voice("openai_chat", ("/chat/completions",), whole, events, failure, broken_event, broken_whole, complaints)

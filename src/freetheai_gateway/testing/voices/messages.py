@@ -130,6 +130,4 @@ def _output_usage(spent: Spent) -> Object:
     return {"output_tokens": spent.output_tokens, **thinking}
 
 
-VOICE = Voice(
-    "anthropic_messages", ("/v1/messages",), whole, events, failure, broken_event, broken_whole, complaints
-)
+VOICE = Voice("anthropic_messages", ("/v1/messages",), whole, events, failure, broken_event, broken_whole, complaints)

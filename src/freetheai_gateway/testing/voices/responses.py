@@ -10,7 +10,15 @@ from freetheai_gateway.testing.voices.responses_rules import complaints
 from freetheai_gateway.testing.voices.voice import Object, Voice, decode_object
 
 ID = "resp_voice"
-_ECHOED = ("instructions", "metadata", "max_output_tokens", "parallel_tool_calls", "temperature", "tool_choice", "tools")
+_ECHOED = (
+    "instructions",
+    "metadata",
+    "max_output_tokens",
+    "parallel_tool_calls",
+    "temperature",
+    "tool_choice",
+    "tools",
+)
 _ECHO_DEFAULTS: Object = {
     "instructions": None,
     "metadata": {},
@@ -198,6 +206,4 @@ def _usage(spent: Spent) -> Object:
     }
 
 
-VOICE = Voice(
-    "openai_responses", ("/responses",), whole, events, chat.failure, broken_event, broken_whole, complaints
-)
+VOICE = Voice("openai_responses", ("/responses",), whole, events, chat.failure, broken_event, broken_whole, complaints)

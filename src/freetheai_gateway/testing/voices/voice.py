@@ -43,6 +43,11 @@ def objects(value: object) -> list[Object]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def names(text: str) -> frozenset[str]:
+    """Read a list of names with blanks between them."""
+    return frozenset(text.split())
+
+
 def unknown(place: str, fields: Object, known: frozenset[str]) -> list[str]:
     """Name the fields that the vendor does not know: each is a refused request."""
     return [f"{place}: unknown field {name}" for name in sorted(fields.keys() - known)]

@@ -32,7 +32,7 @@ _HEADERS = {
     "Request-Id": {"$ref": "#/components/headers/RequestId"},
     "Server-Timing": {"$ref": "#/components/headers/ServerTiming"},
 }
-_MESSAGES_ROUTE = "/v1/messages"
+_MESSAGES_ROUTES = "/v1/messages"
 _KEYLESS_WHEN_PUBLIC = ("/v1/models/full", "/v1/models/leaderboard")
 
 
@@ -57,7 +57,7 @@ def build(instance: Instance) -> Object:
     document["components"] |= {"responses": _error_responses(), "schemas": _part("schemas")}
     for path, methods in paths.items():
         for operation in methods.values():
-            _complete(operation, ANTHROPIC if path == _MESSAGES_ROUTE else "")
+            _complete(operation, ANTHROPIC if path.startswith(_MESSAGES_ROUTES) else "")
     if instance.public_catalog:
         for path in _KEYLESS_WHEN_PUBLIC:
             paths[path]["get"]["security"] = [{}, *document["security"]]

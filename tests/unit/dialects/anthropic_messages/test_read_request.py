@@ -310,6 +310,23 @@ def test_parse_reads_turns_tools_and_results() -> None:
     assert conversation.output.kind is OutputKind.JSON_SCHEMA
 
 
+def test_bug_95_only_what_no_other_dialect_can_be_told_is_native() -> None:
+    """Renderers of other dialects name it as dropped; ways of writing are no loss."""
+    conversation = parse(
+        stream=False,
+        tools=[],
+        system=None,
+        temperature=None,
+        metadata={},
+        output_format={"type": "json_schema", "schema": {}},
+        context_management={"edits": []},
+        mcp_servers=[],
+        invented_later=1,
+    )
+    assert set(conversation.native) == {"context_management", "mcp_servers", "invented_later"}
+    assert conversation.output is not None
+
+
 def test_max_tokens_of_zero_is_kept() -> None:
     """It fills the prompt cache and asks for no answer."""
     assert parse(max_tokens=0).sampling.max_tokens == 0

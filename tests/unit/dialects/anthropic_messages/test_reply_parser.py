@@ -216,7 +216,7 @@ def test_bug_22_blocks_that_overlap_come_out_one_after_the_other() -> None:
         START,
         begin(0, type="tool_use", id="a", name="f"),
         begin(1, type="tool_use", id="b", name="g"),
-        begin(5, type="text"),
+        begin(5, type="text", text="w"),
         arguments(0, '{"a"'),
         arguments(1, '{"b"'),
         arguments(0, ":1}"),
@@ -228,7 +228,7 @@ def test_bug_22_blocks_that_overlap_come_out_one_after_the_other() -> None:
         finish("tool_use"),
         STOP,
     )
-    assert parts_of(events) == (ToolCall("a", "f", '{"a":1}'), ToolCall("b", "g", '{"b":2}'), Text("xy"))
+    assert parts_of(events) == (ToolCall("a", "f", '{"a":1}'), ToolCall("b", "g", '{"b":2}'), Text("wxy"))
     indexes = [event.index for event in events if isinstance(event, PartStarted | PartEnded | Delta)]
     assert indexes == sorted(indexes)
 

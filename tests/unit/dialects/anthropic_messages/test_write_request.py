@@ -14,6 +14,7 @@ from freetheai_gateway.domain.conversation import (
     Conversation,
     File,
     FileIdSource,
+    Grammar,
     Image,
     Opaque,
     OutputFormat,
@@ -305,7 +306,7 @@ def test_tools_are_put_into_form_and_their_names_come_back() -> None:
             Tool("f", "d", Raw(b'{"properties":{}}'), strict=True),
             Tool("a.b"),
             Tool(long),
-            Tool("patch", "p", kind=ToolKind.CUSTOM),
+            Tool("patch", "p", kind=ToolKind.CUSTOM, grammar=Grammar("lark", "start: x")),
             Tool("x", namespace="ns"),
             VendorTool("openai_chat", "web_search", Raw(b"{}")),
         ),
@@ -320,6 +321,7 @@ def test_tools_are_put_into_form_and_their_names_come_back() -> None:
     assert rendered.names == {dotted["name"]: "a.b", cut["name"]: long}
     assert len(cut["name"]) == 64
     assert custom["input_schema"]["required"] == ["input"]
+    assert "start: x" in custom["description"]
     assert spaced["name"] == "ns__x"
     assert written["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
     assert rendered.dropped == ("web_search",)

@@ -96,13 +96,13 @@ def with_sdk(content: bytes, kind: str, use: Callable[[openai.OpenAI], Any]) -> 
 
 
 def accumulated(stream: bytes) -> ParsedChatCompletion[None]:
-    """Read a stream with the SDK's own accumulator."""
+    """Read a stream with the SDK's own accumulator; its snapshot, since it raises at some finish reasons."""
 
     def use(client: openai.OpenAI) -> Any:
         with client.chat.completions.stream(model="m", messages=[{"role": "user", "content": "x"}]) as events:
             for _ in events:
                 pass
-            return events.get_final_completion()
+            return events.current_completion_snapshot
 
     completion: ParsedChatCompletion[None] = with_sdk(stream, "text/event-stream", use)
     return completion

@@ -25,6 +25,7 @@ from freetheai_gateway.domain.usage import Usage
 from freetheai_gateway.jsonc import encode
 from tests.unit.dialects.openai_chat.shared import CHAT, call, calls, delta, events_of, reply_of, sse
 
+Json = dict[str, object]
 GOLDEN = Path(__file__).parents[3] / "golden" / "openai_chat"
 
 
@@ -335,8 +336,8 @@ def test_cut_off_call_then_the_reason_stays_length() -> None:
 
 def test_bug_46_47_49_chunks_without_choice_delta_or_usage_then_are_passed_over() -> None:
     """Azure's filter results and trailing choices, and `usage:null` on every chunk."""
-    first = {"id": "", "choices": [], "prompt_filter_results": [{}], "usage": None}
-    trailing = {"choices": [{"index": 0, "content_filter_results": {}, "finish_reason": None}], "usage": None}
+    first: Json = {"id": "", "choices": [], "prompt_filter_results": [{}], "usage": None}
+    trailing: Json = {"choices": [{"index": 0, "content_filter_results": {}, "finish_reason": None}], "usage": None}
     reply = reply_of(first, {**delta(content="a"), "usage": None}, delta("stop"), trailing)
     assert reply.parts == (Text("a"),)
     assert reply.usage == Usage()
@@ -488,15 +489,40 @@ def test_hostile_number_of_calls_then_is_refused() -> None:
         parser.finish()
 
 
-wire_values = st.recursive(
+wire_values: st.SearchStrategy[Any] = st.recursive(
     st.sampled_from([None, True, 1, -1, 1.5, "", "x", "stop", "{}", [], {}]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                "content refusal reasoning reasoning_details tool_calls function name arguments id index type text data "
-                "signature extra_content google custom input function_call usage prompt_tokens delta message "
-                "finish_reason choices error".split()
+                [
+                    "content",
+                    "refusal",
+                    "reasoning",
+                    "reasoning_details",
+                    "tool_calls",
+                    "function",
+                    "name",
+                    "arguments",
+                    "id",
+                    "index",
+                    "type",
+                    "text",
+                    "data",
+                    "signature",
+                    "extra_content",
+                    "google",
+                    "custom",
+                    "input",
+                    "function_call",
+                    "usage",
+                    "prompt_tokens",
+                    "delta",
+                    "message",
+                    "finish_reason",
+                    "choices",
+                    "error",
+                ]
             ),
             inner,
             max_size=5,

@@ -1,0 +1,132 @@
+"""An upstream that plays a model at work: it calls the tool it was told of, and tells what the tool gave back.
+
+It speaks every vendor's API, judged and voiced as they document them, and keeps what it was asked.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import unquote, urlsplit
+
+from freetheai_gateway.testing.voices import VOICES, Answer, Asked, Call, Spent, Voice
+from freetheai_gateway.testing.voices.voice import decode_object
+from tests.agents.work import Work, read_work
+
+PROOF = "proof.txt"
+"""The file that the agent is told to write."""
+SHELL_OUTPUT = "shell-output-4711"
+"""What the file holds and the command prints."""
+COMMAND = f"echo {SHELL_OUTPUT} > {PROOF}; cat {PROOF}"
+SPENT = Spent(input_tokens=120, output_tokens=30)
+
+ARGUMENTS: Mapping[str, dict[str, object]] = {
+    "Bash": {"command": COMMAND, "description": "Write a file"},
+    "exec_command": {"cmd": COMMAND},
+    "exec": {"input": f"text((await tools.exec_command({{cmd: '{COMMAND}'}})).output)"},
+    "apply_patch": {"input": f"*** Begin Patch\n*** Add File: {PROOF}\n+{SHELL_OUTPUT}\n*** End Patch\n"},
+    "weather": {"city": "Oslo"},
+}
+"""What is sent to each tool: two shells, a scripting tool and an editor that take free text, and a plain function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it came."""
+
+    dialect: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    complaints: tuple[str, ...]
+    """What the vendor would have refused."""
+
+
+class Actor:
+    """The server and what it received."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self._server = server
+        self.tool = ""
+        self.received: list[Received] = []
+
+    @property
+    def url(self) -> str:
+        """The root of the server."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def of(self, dialect: str) -> list[Received]:
+        """List what came in a dialect."""
+        return [one for one in self.received if one.dialect == dialect]
+
+    def begin(self, tool: str) -> None:
+        """Forget what was, and from now on call `tool`, by the last part of its name, where it is offered."""
+        self.received.clear()
+        self.tool = tool
+
+
+@contextmanager
+def actor_in_thread() -> Iterator[Actor]:
+    """Run the upstream beside the tests."""
+
+    class Handler(_Handler):
+        pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Handler.actor = actor = Actor(server)
+    thread = Thread(target=server.serve_forever, name="actor", kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield actor
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def answer_to(dialect: str, body: bytes, tool: str) -> Answer:
+    """Decide what the model says: text after a tool's result, else a call of the tool, else a word."""
+    work = read_work(dialect, body)
+    if work.results:
+        return Answer(text=f"The tool said: {work.results[-1].strip()}", spent=SPENT)
+    name = next((name for name in work.tools if name.split("__")[-1] == tool), None)
+    if name is None:
+        return Answer(text="Ready.", spent=SPENT)
+    call = Call(name, ARGUMENTS[tool], id="call_work_1")
+    return Answer(text="I will do it.", calls=(call,), spent=SPENT)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    actor: Actor
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        path = urlsplit(self.path).path
+        voice = next(voice for voice in VOICES.values() if path.endswith(voice.paths))
+        complaints = tuple(voice.complaints(body))
+        headers = tuple((name.lower(), value) for name, value in self.headers.items())
+        self.actor.received.append(Received(voice.name, self.path, headers, body, complaints))
+        fields = decode_object(body)
+        model = fields.get("model") or unquote(path).rpartition("/")[2].partition(":")[0]
+        self._say(voice, Asked(str(model), body), streamed=fields.get("stream") is True or ":stream" in path)
+
+    def _say(self, voice: Voice, asked: Asked, *, streamed: bool) -> None:
+        answer = answer_to(voice.name, asked.body, self.actor.tool)
+        self.send_response(200)
+        if streamed:
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for event in [*voice.events(answer, asked), b""]:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
+            return
+        whole = voice.whole(answer, asked)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(whole)))
+        self.end_headers()
+        self.wfile.write(whole)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the standard library's)
+        """Stay silent."""

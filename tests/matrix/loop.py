@@ -1,0 +1,212 @@
+"""The gateway's lanes between an SDK and a scripted vendor, in one process and without a socket.
+
+The SDK's HTTP transport hands over the request; the lane renders it; the vendor's voice checks it by the vendor's
+rules and answers; the answer goes back through the lane in small odd pieces.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import cycle
+
+import httpx2
+
+from freetheai_gateway.clock import SystemClock
+from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages, MessagesTranslator
+from freetheai_gateway.dialects.complaint import parse_complaint
+from freetheai_gateway.dialects.gemini import Gemini
+from freetheai_gateway.dialects.lanes import Lane, RawLane, TranslationLane
+from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.dialects.openai_responses import OpenAIResponses
+from freetheai_gateway.dialects.protocol import (
+    ClientTranslator,
+    ClientView,
+    Dialect,
+    MalformedReply,
+    Target,
+    UpstreamSaidError,
+    UpstreamTranslator,
+)
+from freetheai_gateway.dialects.token_estimate import estimate_tokens
+from freetheai_gateway.domain.pools import Quirks
+from freetheai_gateway.domain.usage import Usage
+from freetheai_gateway.errors import GatewayError
+from freetheai_gateway.services.provider_errors import from_complaint, from_fault
+from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.testing.voices import VOICES, Answer, Asked, Failure, Trouble
+
+ALIAS = "test/model"
+REQUEST_ID = "req_01MATRIX"
+CUTS = (1, 7, 3, 64, 2, 29)
+"""Sizes of the pieces in which an upstream's bytes arrive, over and over."""
+
+_CHAT, _RESPONSES = OpenAIChat(), OpenAIResponses()
+_RAW: dict[str, Dialect] = {
+    "openai_chat": _CHAT,
+    "anthropic_messages": AnthropicMessages(),
+    "openai_responses": _RESPONSES,
+}
+_CLIENTS: dict[str, ClientTranslator] = {
+    "openai_chat": _CHAT,
+    "anthropic_messages": MessagesTranslator(),
+    "openai_responses": _RESPONSES,
+}
+_UPSTREAMS: dict[str, UpstreamTranslator] = {
+    "openai_chat": _CHAT,
+    "anthropic_messages": MessagesTranslator(),
+    "openai_responses": _RESPONSES,
+    "gemini": Gemini(),
+}
+MODELS = {
+    "openai_chat": "glm-5.1",
+    "anthropic_messages": "claude-sonnet-4-5",
+    "openai_responses": "gpt-5.1",
+    "gemini": "gemini-3-flash",
+}
+"""The model behind each upstream, by whose name some dialects know what it takes."""
+
+
+class Break(Enum):
+    """How a reply breaks off after its first words."""
+
+    ERROR = auto()
+    """The upstream says that it failed."""
+    CUT = auto()
+    """The bytes end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An answer that does not come to its end."""
+
+    answer: Answer
+    how: Break
+
+
+Plan = Answer | Broken | Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class _HttpReply:
+    """As much of an upstream's reply as the reading of an HTTP error looks at."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    async def read(self) -> bytes:
+        """Unused: the body is handed over beside it."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(slots=True)
+class Loop:
+    """One client dialect, one upstream dialect, and what the upstream will say, request after request."""
+
+    client: str
+    upstream: str
+    plans: list[Plan]
+    quirks: Quirks = field(default_factory=Quirks)
+    bodies: list[bytes] = field(default_factory=list)
+    """What the upstream got."""
+    dropped: tuple[str, ...] = ()
+    usage: Usage | None = None
+    """What would be charged for the last reply."""
+
+    def handle(self, request: httpx2.Request) -> httpx2.Response:
+        """Serve one request of the SDK."""
+        try:
+            return self._serve(request.read())
+        except GatewayError as error:
+            return _json(error.status, _RAW[self.client].render_error(error, REQUEST_ID))
+
+    def _serve(self, body: bytes) -> httpx2.Response:
+        streamed = _RAW[self.client].parse_request(body).streamed
+        lane = self._lane(body)
+        self.bodies.append(lane.body)
+        self.dropped = lane.dropped
+        voice = VOICES[self.upstream]
+        asked = Asked(MODELS[self.upstream], lane.body)
+        if self.upstream != self.client:
+            wrong = voice.complaints(lane.body)
+            assert not wrong, f"the vendor refuses {lane.body.decode()}\nfor {wrong}"
+        plan = self.plans.pop(0)
+        if isinstance(plan, Trouble):
+            raise self._complaint(voice.failure(plan))
+        answer = plan.answer if isinstance(plan, Broken) else plan
+        if streamed:
+            return self._stream(lane, _bend_events(voice.events(answer, asked), plan, voice.broken_event()))
+        return self._whole(lane, _bend_body(voice.whole(answer, asked), plan, voice.broken_whole()))
+
+    def _lane(self, body: bytes) -> Lane:
+        target = Target(MODELS[self.upstream], self.quirks, default_output_tokens=4096, max_output_tokens=32_000)
+        if self.client == self.upstream:
+            raw = _RAW[self.client]
+            return RawLane(raw, raw.parse_request(body), target, ALIAS)
+        client = _CLIENTS[self.client]
+        conversation = client.parse(body)
+        view = ClientView(ALIAS, "01MATRIX", 1_795_397_400, conversation, estimate_tokens(conversation))
+        return TranslationLane(client, _UPSTREAMS[self.upstream], view, target)
+
+    def _stream(self, lane: Lane, data: bytes) -> httpx2.Response:
+        stream = lane.open_stream()
+        out = []
+        try:
+            for piece in _cut(data):
+                out.append(stream.feed(piece))
+                stream.check()
+            out.append(stream.finish())
+        except (MalformedReply, UpstreamSaidError) as fault:
+            error = from_fault(fault, self._trace())
+            if not any(out):
+                raise error from fault
+            out.append(_RAW[self.client].render_stream_error(error, REQUEST_ID))
+        self.usage = stream.usage
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=b"".join(out))
+
+    def _whole(self, lane: Lane, body: bytes) -> httpx2.Response:
+        try:
+            reply = lane.parse_reply(body)
+        except (MalformedReply, UpstreamSaidError) as fault:
+            raise from_fault(fault, self._trace()) from fault
+        self.usage = reply.usage
+        return _json(200, reply.body)
+
+    def _complaint(self, failure: Failure) -> GatewayError:
+        headers = tuple((name.encode(), value.encode()) for name, value in failure.headers)
+        complaint = parse_complaint(failure.status, failure.body)
+        return from_complaint(complaint, _HttpReply(failure.status, headers), 0.0, self._trace())
+
+    @staticmethod
+    def _trace() -> Trace:
+        trace = Trace(REQUEST_ID, "/v1", SystemClock())
+        trace.model = ALIAS
+        return trace
+
+
+def _json(status: int, body: bytes) -> httpx2.Response:
+    return httpx2.Response(status, headers={"content-type": "application/json"}, content=body)
+
+
+def _bend_events(events: list[bytes], plan: Plan, broken: bytes) -> bytes:
+    if not isinstance(plan, Broken):
+        return b"".join(events)
+    # Half of the events: text has begun in every dialect, and no dialect is near its end.
+    return b"".join([*events[: len(events) // 2], *([broken] if plan.how is Break.ERROR else [])])
+
+
+def _bend_body(body: bytes, plan: Plan, broken: bytes) -> bytes:
+    if not isinstance(plan, Broken):
+        return body
+    return broken if plan.how is Break.ERROR else body[: len(body) // 2]
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
+    start = 0
+    for size in cycle(CUTS):
+        if start >= len(data):
+            return
+        yield data[start : start + size]
+        start += size
