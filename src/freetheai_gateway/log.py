@@ -85,8 +85,20 @@ class RequestLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
     output_tokens: int = 0
 
 
-def request_logger(form: str = "auto", stream: TextIO | None = None) -> Callable[[RequestLine], None]:
-    """Give what writes request lines: JSON, or columns on a terminal. One `write(2)` a line; a full pipe drops it."""
+def _never(_flush: Callable[[], None]) -> bool:
+    return False
+
+
+def request_logger(
+    form: str = "auto",
+    stream: TextIO | None = None,
+    flush_soon: Callable[[Callable[[], None]], bool] = _never,
+) -> Callable[[RequestLine], None]:
+    """Give what writes request lines: JSON, or columns on a terminal; a full pipe drops them.
+
+    `flush_soon` may put the writing off to the end of the loop's turn, so that the lines of one turn are one
+    `write(2)`; it says whether it will.
+    """
     target = stream or sys.stderr
     descriptor = target.fileno()
     as_json = form == "json" or (form == "auto" and not target.isatty())
@@ -95,12 +107,21 @@ def request_logger(form: str = "auto", stream: TextIO | None = None) -> Callable
     room = select.poll()
     room.register(descriptor, select.POLLOUT)
 
-    def write(line: RequestLine) -> None:
+    waiting: list[bytes] = []
+
+    def flush() -> None:
+        lines = b"".join(waiting)
+        waiting.clear()
         try:
             if room.poll(0):  # a blocking pipe that its reader lets fill up would stop the whole event loop
-                os.write(descriptor, render(line))
+                os.write(descriptor, lines)
         except OSError:
             return  # a reader of the log that went away must not end requests
+
+    def write(line: RequestLine) -> None:
+        waiting.append(render(line))
+        if len(waiting) == 1 and not flush_soon(flush):
+            flush()
 
     return write
 

@@ -1,7 +1,8 @@
-"""What a model at work looks at in a request: the tools it is offered, and the results of those it called."""
+"""What a model at work looks at in a request: the names of the tools it is offered, and the results of its calls."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from freetheai_gateway import jsonc
 from freetheai_gateway.testing.voices.voice import Object, decode_object, objects
@@ -9,26 +10,26 @@ from freetheai_gateway.testing.voices.voice import Object, decode_object, object
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`tools` are the parameters' schemas by name, `results` the texts of the results in their order."""
+    """`tools` are names, `results` the texts of the results, both in their order."""
 
-    tools: Mapping[str, Object]
+    tools: list[str]
     results: list[str]
 
 
+class _Reader(Protocol):
+    def __call__(self, fields: Object) -> Iterator[str]: ...
+
+
 def read_work(dialect: str, body: bytes) -> Work:
-    """Read a request of a dialect."""
+    """Read a request of an upstream's dialect."""
     fields = decode_object(body)
     tools, results = _READERS[dialect]
-    return Work(dict(tools(fields)), list(results(fields)))
+    return Work(list(tools(fields)), list(results(fields)))
 
 
-Tools = Callable[[Object], Iterator[tuple[str, Object]]]
-Results = Callable[[Object], Iterator[str]]
-
-
-def _messages_tools(fields: Object) -> Iterator[tuple[str, Object]]:
+def _messages_tools(fields: Object) -> Iterator[str]:
     for tool in objects(fields.get("tools")):
-        yield str(tool["name"]), _object(tool.get("input_schema"))
+        yield str(tool["name"])
 
 
 def _messages_results(fields: Object) -> Iterator[str]:
@@ -38,10 +39,9 @@ def _messages_results(fields: Object) -> Iterator[str]:
                 yield _text(block.get("content"))
 
 
-def _chat_tools(fields: Object) -> Iterator[tuple[str, Object]]:
+def _chat_tools(fields: Object) -> Iterator[str]:
     for tool in objects(fields.get("tools")):
-        function = _object(tool.get("function"))
-        yield str(function["name"]), _object(function.get("parameters"))
+        yield str(_object(tool.get("function"))["name"])
 
 
 def _chat_results(fields: Object) -> Iterator[str]:
@@ -50,11 +50,10 @@ def _chat_results(fields: Object) -> Iterator[str]:
             yield _text(message.get("content"))
 
 
-def _gemini_tools(fields: Object) -> Iterator[tuple[str, Object]]:
+def _gemini_tools(fields: Object) -> Iterator[str]:
     for tool in objects(fields.get("tools")):
         for declaration in objects(tool.get("functionDeclarations")):
-            schema = declaration.get("parameters") or declaration.get("parametersJsonSchema")
-            yield str(declaration["name"]), _object(schema)
+            yield str(declaration["name"])
 
 
 def _gemini_results(fields: Object) -> Iterator[str]:
@@ -62,18 +61,6 @@ def _gemini_results(fields: Object) -> Iterator[str]:
         for part in objects(content.get("parts")):
             if "functionResponse" in part:
                 yield jsonc.encode(_object(part["functionResponse"]).get("response")).decode()
-
-
-def _responses_tools(fields: Object) -> Iterator[tuple[str, Object]]:
-    for tool in objects(fields.get("tools")):
-        if tool.get("type") == "function":
-            yield str(tool["name"]), _object(tool.get("parameters"))
-
-
-def _responses_results(fields: Object) -> Iterator[str]:
-    for item in objects(fields.get("input")):
-        if item.get("type") == "function_call_output":
-            yield _text(item.get("output"))
 
 
 def _object(value: object) -> Object:
@@ -84,9 +71,8 @@ def _text(content: object) -> str:
     return content if isinstance(content, str) else " ".join(str(part.get("text", "")) for part in objects(content))
 
 
-_READERS: Mapping[str, tuple[Tools, Results]] = {
+_READERS: Mapping[str, tuple[_Reader, _Reader]] = {
     "anthropic_messages": (_messages_tools, _messages_results),
     "openai_chat": (_chat_tools, _chat_results),
-    "openai_responses": (_responses_tools, _responses_results),
     "gemini": (_gemini_tools, _gemini_results),
 }

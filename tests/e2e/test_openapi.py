@@ -160,7 +160,7 @@ def test_refusal_when_provoked_then_it_is_documented_on_either_route(
     """What made-up requests seldom meet: tier, set-up and limits, each in the envelope of its route."""
     caller = callers["tier 1"]
     operation = caller.operation(path, "post")
-    body = {"model": model, "messages": [{"role": "user", "content": "Hi."}]}
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Hi."}]}
     seen = [caller.try_one(operation.Case(body=body, media_type="application/json")) for _ in range(PER_MINUTE + 1)]
     assert status in seen
 

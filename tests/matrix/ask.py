@@ -33,6 +33,7 @@ class Result:
     call: Call
     text: str
     picture: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ def _result(one: Result) -> dict[str, Any]:
     content: list[Any] = [{"type": "text", "text": one.text}]
     if one.picture:
         content.append(_image(one.picture))
-    return {"type": "tool_result", "tool_use_id": one.call.id, "content": content}
+    failed = {"is_error": True} if one.failed else {}
+    return {"type": "tool_result", "tool_use_id": one.call.id, "content": content, **failed}
 
 
 def _image(data: str) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def _turn_faults(got: SeenTurn, meant: Turn, upstream: str) -> Iterator[str]:
     for seen_result, result in zip(got.results, meant.results, strict=False):
         if result.text not in seen_result.text:
             yield f"the result {result.text!r} became {seen_result.text!r}"
+        yield from _different("failed", seen_result.failed, result.failed)
 
 
 def reply_faults(answer: Answer, heard: Heard, client: str, upstream: str) -> Iterator[str]:

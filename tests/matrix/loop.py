@@ -4,7 +4,7 @@ The SDK's HTTP transport hands over the request; the lane renders it; the vendor
 rules and answers; the answer goes back through the lane in small odd pieces.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import cycle
@@ -83,7 +83,8 @@ class Broken:
     how: Break
 
 
-Plan = Answer | Broken | Trouble
+Plan = Answer | Broken | Trouble | Callable[[bytes], Answer]
+"""What the upstream does with a request; a function decides when it has seen the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,9 @@ class Loop:
     upstream: str
     plans: list[Plan]
     quirks: Quirks = field(default_factory=Quirks)
+    contrary: bool = False
+    """The upstream streams what was asked for whole, and the other way round."""
+    cuts: Sequence[int] = CUTS
     bodies: list[bytes] = field(default_factory=list)
     """What the upstream got."""
     dropped: tuple[str, ...] = ()
@@ -116,9 +120,13 @@ class Loop:
     """What would be charged for the last reply."""
 
     def handle(self, request: httpx2.Request) -> httpx2.Response:
-        """Serve one request of the SDK."""
+        """Serve one request of an SDK."""
+        return self.post(request.read())
+
+    def post(self, body: bytes) -> httpx2.Response:
+        """Serve one request."""
         try:
-            return self._serve(request.read())
+            return self._serve(body)
         except GatewayError as error:
             return _json(error.status, _RAW[self.client].render_error(error, REQUEST_ID))
 
@@ -133,42 +141,56 @@ class Loop:
             wrong = voice.complaints(lane.body)
             assert not wrong, f"the vendor refuses {lane.body.decode()}\nfor {wrong}"
         plan = self.plans.pop(0)
+        if callable(plan):
+            plan = plan(lane.body)
         if isinstance(plan, Trouble):
             raise self._complaint(voice.failure(plan))
         answer = plan.answer if isinstance(plan, Broken) else plan
+        events = _bend_events(voice.events(answer, asked), plan, voice.broken_event())
+        whole = _bend_body(voice.whole(answer, asked), plan, voice.broken_whole())
         if streamed:
-            return self._stream(lane, _bend_events(voice.events(answer, asked), plan, voice.broken_event()))
-        return self._whole(lane, _bend_body(voice.whole(answer, asked), plan, voice.broken_whole()))
+            return self._stream(lane, whole if self.contrary else events)
+        return self._whole(lane, events if self.contrary else whole)
 
     def _lane(self, body: bytes) -> Lane:
         target = Target(MODELS[self.upstream], self.quirks, default_output_tokens=4096, max_output_tokens=32_000)
         if self.client == self.upstream:
             raw = _RAW[self.client]
-            return RawLane(raw, raw.parse_request(body), target, ALIAS)
+            return RawLane(raw, raw.parse_request(body), target, ALIAS, lambda: self._translation(body, target))
+        return self._translation(body, target)
+
+    def _translation(self, body: bytes, target: Target) -> TranslationLane:
         client = _CLIENTS[self.client]
         conversation = client.parse(body)
         view = ClientView(ALIAS, "01MATRIX", 1_795_397_400, conversation, estimate_tokens(conversation))
         return TranslationLane(client, _UPSTREAMS[self.upstream], view, target)
 
     def _stream(self, lane: Lane, data: bytes) -> httpx2.Response:
-        stream = lane.open_stream()
-        out = []
+        out: list[bytes] = []
         try:
-            for piece in _cut(data):
-                out.append(stream.feed(piece))
-                stream.check()
-            out.append(stream.finish())
+            self._relay(lane, data, out)
         except (MalformedReply, UpstreamSaidError) as fault:
             error = from_fault(fault, self._trace())
             if not any(out):
                 raise error from fault
             out.append(_RAW[self.client].render_stream_error(error, REQUEST_ID))
-        self.usage = stream.usage
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=b"".join(out))
+
+    def _relay(self, lane: Lane, data: bytes, out: list[bytes]) -> None:
+        if self.contrary:
+            first, stream = lane.unfold_reply(data)
+            out.append(first)
+        else:
+            stream = lane.open_stream()
+            for piece in _cut(data, self.cuts):
+                out.append(stream.feed(piece))
+                stream.check()
+        out.append(stream.finish())
+        self.usage = stream.usage
 
     def _whole(self, lane: Lane, body: bytes) -> httpx2.Response:
         try:
-            reply = lane.parse_reply(body)
+            reply = lane.fold_stream(body) if self.contrary else lane.parse_reply(body)
         except (MalformedReply, UpstreamSaidError) as fault:
             raise from_fault(fault, self._trace()) from fault
         self.usage = reply.usage
@@ -203,9 +225,9 @@ def _bend_body(body: bytes, plan: Plan, broken: bytes) -> bytes:
     return broken if plan.how is Break.ERROR else body[: len(body) // 2]
 
 
-def _cut(data: bytes) -> Iterator[bytes]:
+def _cut(data: bytes, cuts: Sequence[int]) -> Iterator[bytes]:
     start = 0
-    for size in cycle(CUTS):
+    for size in cycle(cuts):
         if start >= len(data):
             return
         yield data[start : start + size]

@@ -63,6 +63,14 @@ SCENARIOS = (
         ),
         Answer("Sunny."),
     ),
+    Scenario(
+        "failed tool",
+        Ask(
+            (QUESTION, assistant("", calls=(OSLO,)), user("", results=(Result(OSLO, "No network.", failed=True),))),
+            tools=(WEATHER,),
+        ),
+        Answer("I could not find out."),
+    ),
     Scenario("forced tool", Ask((QUESTION,), tools=(WEATHER, CLOCK), forced="get_weather"), Answer(calls=(OSLO,))),
     Scenario("structured output", Ask((QUESTION,), forecast=True), Answer('{"city":"Oslo","degrees":-3}')),
     Scenario(
@@ -78,4 +86,10 @@ SCENARIOS = (
         Ask((user("Say hello."),)),
         Answer("Hello.", spent=Spent(100, 20, cached_tokens=75, reasoning_tokens=8)),
     ),
+    Scenario(
+        "usage with a written cache",
+        Ask((user("Say hello."),)),
+        Answer("Hello.", spent=Spent(100, 20, cached_tokens=60, cache_written_tokens=30)),
+    ),
+    Scenario("cut in a call", Ask((QUESTION,), tools=(WEATHER,)), Answer("So", calls=(OSLO,), ending=Ending.LENGTH)),
 )

@@ -15,6 +15,8 @@ class SeenResult:
 
     call: str
     text: str
+    failed: bool = False
+    """The model can see that the tool failed: a mark where the dialect has one, else words before the text."""
 
 
 @dataclass(slots=True)

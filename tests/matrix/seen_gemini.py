@@ -55,7 +55,7 @@ def _part(role: str, part: Json) -> SeenTurn:
     if "functionCall" in part:
         return SeenTurn(role, calls=[Call(part["functionCall"]["name"], part["functionCall"].get("args") or {})])
     response = part["functionResponse"]
-    result = SeenResult(response["name"], jsonc.encode(response["response"]).decode())
+    result = SeenResult(response["name"], jsonc.encode(response["response"]).decode(), "error" in response["response"])
     return SeenTurn(role, results=[result], pictures=_pictures(response.get("parts") or []))
 
 

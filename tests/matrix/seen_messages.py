@@ -48,7 +48,7 @@ def _block(role: str, block: Json) -> SeenTurn:
             return SeenTurn(role, thinking=block["thinking"], signatures=[block["signature"]])
         case "tool_result":
             content = block.get("content")
-            result = SeenResult(block["tool_use_id"], _text(content))
+            result = SeenResult(block["tool_use_id"], _text(content), block.get("is_error") is True)
             return SeenTurn(role, results=[result], pictures=_pictures(content))
         case kind:
             raise AssertionError(f"a block of type {kind}")

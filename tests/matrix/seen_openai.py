@@ -58,7 +58,7 @@ def _choice(choice: Any, name: Any) -> str:
 
 def _chat_turn(message: Json) -> SeenTurn:
     if message["role"] == "tool":
-        return SeenTurn("user", results=[SeenResult(message["tool_call_id"], _text(message["content"]))])
+        return SeenTurn("user", results=[_result(message["tool_call_id"], message["content"])])
     content = message.get("content")
     calls = message.get("tool_calls") or []
     return SeenTurn(
@@ -89,14 +89,18 @@ def _item_turns(item: Json) -> Iterator[SeenTurn]:
         yield SeenTurn("assistant", calls=[_call(item, item["call_id"])])
     elif kind == "function_call_output":
         output = item["output"]
-        result = SeenResult(item["call_id"], _text(output))
-        yield SeenTurn("user", results=[result], pictures=_pictures(output))
+        yield SeenTurn("user", results=[_result(item["call_id"], output)], pictures=_pictures(output))
     elif kind == "reasoning":
         secret = item.get("encrypted_content")
         words = "".join(part["text"] for part in [*item["summary"], *(item.get("content") or [])])
         yield SeenTurn("assistant", thinking=words, signatures=[secret] if secret else [])
     else:
         raise AssertionError(f"an item of type {kind}")
+
+
+def _result(call_id: str, content: Any) -> SeenResult:
+    text = _text(content)
+    return SeenResult(call_id, text, failed=text.startswith("ERROR: "))
 
 
 def _call(function: Json, call_id: str) -> Call:

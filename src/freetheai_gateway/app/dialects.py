@@ -7,9 +7,9 @@ from freetheai_gateway.dialects.gemini import Gemini
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import ClientTranslator, DialectName, Translator, UpstreamTranslator
 
-_BOTH_SIDES: tuple[Translator, ...] = (OpenAIChat(), MessagesTranslator())
-
-CLIENTS: Mapping[DialectName, ClientTranslator] = {translator.name: translator for translator in _BOTH_SIDES}
-UPSTREAMS: Mapping[DialectName, UpstreamTranslator] = {
-    translator.name: translator for translator in (*_BOTH_SIDES, Gemini())
+_BOTH_SIDES: Mapping[DialectName, Translator] = {
+    translator.name: translator for translator in (OpenAIChat(), MessagesTranslator())
 }
+
+CLIENTS: Mapping[DialectName, ClientTranslator] = _BOTH_SIDES
+UPSTREAMS: Mapping[DialectName, UpstreamTranslator] = {**_BOTH_SIDES, DialectName.GEMINI: Gemini()}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from freetheai_gateway.domain.conversation import Conversation
 from freetheai_gateway.domain.events import Event, Reply
 from freetheai_gateway.domain.pools import Quirks
@@ -27,8 +29,7 @@ class DialectName(StrEnum):
     OPENAI_EMBEDDINGS = "openai_embeddings"
 
 
-@dataclass(frozen=True, slots=True)
-class RawRequest:
+class RawRequest(msgspec.Struct, frozen=True):
     """A request whose top-level fields are kept as the bytes they came in."""
 
     fields: Fields
@@ -38,8 +39,7 @@ class RawRequest:
     """Whether the client wants to see usage in its stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawReply:
+class RawReply(msgspec.Struct, frozen=True):
     """A whole reply, ready for the client; `usage` is `None` where the upstream gave none."""
 
     body: bytes
@@ -145,8 +145,7 @@ class RenderedRequest:
     names: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What rendering for an upstream needs to know of the model there.
 
     `max_tokens`: sent where the request names no cap and the dialect requires one.

@@ -22,6 +22,10 @@ class ModelSplice:
 
     def learn(self, data: bytes, model: str) -> bool:
         """Find where `model` stands in `data`; `False` where it does not (an escaped spelling of the key, say)."""
+        usual = b'"model":' + encode(model)
+        if usual in data:
+            self._found, self._put = usual, b'"model":' + self._alias
+            return True
         for match in _MODEL.finditer(data):
             if _decodes_to(match.group(2), model):
                 self._found = match.group()

@@ -16,6 +16,9 @@ class Timeouts:
     total_s: float = 900.0
 
 
+DEFAULT_TIMEOUTS = Timeouts()
+
+
 @dataclass(frozen=True, slots=True)
 class Quirks:
     """How a model differs from its dialect, as data.
@@ -46,6 +49,8 @@ def choose(upstreams: Sequence[Upstream], is_usable: Callable[[Upstream], bool],
 
     `None` where no upstream is usable.
     """
+    if len(upstreams) == 1:
+        return upstreams[0] if is_usable(upstreams[0]) else None
     usable = [upstream for upstream in upstreams if is_usable(upstream)]
     if not usable:
         return None

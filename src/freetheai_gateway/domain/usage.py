@@ -13,8 +13,7 @@ def token_count(claimed: int | None) -> int:
     return min(max(0, claimed or 0), MAX_TOKENS)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts as billed: `input_tokens` includes `cached_tokens`, `output_tokens` includes reasoning."""
 
     input_tokens: int = 0

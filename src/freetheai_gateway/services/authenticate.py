@@ -34,12 +34,16 @@ class Authenticator:
         site = self._directory.offer.site
         if not key:
             raise _refusal(f'Missing API key. Send it as "Authorization: Bearer fta_…". {_get_one(site)}')
+        digest = key_digest(key)
+        caller = self._callers.get(digest)
+        if caller is not None:
+            return caller
         form = key_form(key)
         if form is KeyForm.INCOMPLETE:
             raise _refusal(
                 f"This API key is incomplete ({len(key)} of {KEY_LENGTH} characters). Copy it again{_or_reset(site)}"
             )
-        caller = await self._find(key_digest(key)) if form is KeyForm.WELL_FORMED else None
+        caller = await self._find(digest) if form is KeyForm.WELL_FORMED else None
         if caller is None:
             raise _refusal(f"Invalid API key. {_get_or_replace(site)}")
         return caller

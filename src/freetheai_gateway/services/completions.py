@@ -10,7 +10,8 @@ settle  the record is written, the slot freed, then the last bytes are sent
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.accounts import Caller
@@ -27,8 +28,7 @@ from freetheai_gateway.services.settle import Settlement
 from freetheai_gateway.services.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """What a client sent: the body, and the headers that an upstream of the same dialect is to see."""
 
     body: bytes
@@ -63,25 +63,14 @@ class Completions:
         model = offer.find_model(request.model, kind)
         trace.model = model.id
         unlimited = caller.account.unlimited
-        self._dispatcher.check_reachable(model, dialect, offer, unlimited=unlimited)
+        upstreams = self._dispatcher.reachable(model, dialect, offer, unlimited=unlimited)
         lease = await self._admission.admit(caller, model, offer, dialect.limit_headers)
         settlement = Settlement(lease, self._ledger, trace, len(sent.body))
         try:
             now = trace.started_wall + trace.elapsed_s()
             sink.add_headers(limit_headers(lease.standings, dialect.limit_headers, now))
             await self._answer(
-                Exchange(
-                    dialect,
-                    request,
-                    sent.body,
-                    sent.headers,
-                    model,
-                    offer,
-                    sink,
-                    trace,
-                    settlement,
-                    unlimited=unlimited,
-                )
+                Exchange(dialect, request, sent.body, sent.headers, model, upstreams, offer, sink, trace, settlement)
             )
         except GatewayError as error:
             settlement.fail(error)

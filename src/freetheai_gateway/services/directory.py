@@ -3,8 +3,8 @@
 A request reads `offer` once and keeps it, so that a reload never changes a request that runs.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from freetheai_gateway.domain.accounts import Account, effective_tier
 from freetheai_gateway.domain.catalogue import Catalogue, Model, ModelKind, Tier
@@ -40,6 +40,23 @@ class Offer:
     providers: Mapping[str, Provider]
     concurrency_wait_s: float = 0.0
     public_catalog: bool = False
+    _usable: Mapping[tuple[str, bool], Sequence[tuple[Upstream, Provider]]] = field(
+        init=False, repr=False, compare=False
+    )
+    """By model and by whether the account is without limits: what never changes while the offer lasts."""
+
+    def __post_init__(self) -> None:
+        usable = {
+            (model.id, unlimited): [
+                (upstream, provider)
+                for upstream in model.upstreams
+                if (provider := self.providers.get(upstream.provider)) is not None
+                and (unlimited or provider.shared_with_members)
+            ]
+            for model in self.catalogue.models.values()
+            for unlimited in (False, True)
+        }
+        object.__setattr__(self, "_usable", usable)
 
     def find_model(self, name: str, kind: ModelKind) -> Model:
         """Find the model that a client named. Raises `InvalidRequest` with what it may have meant."""
@@ -69,16 +86,16 @@ class Offer:
 
     def is_set_up(self, model: Model, *, unlimited: bool = False) -> bool:
         """Whether any upstream of the model can be had: by members, or by an account without limits."""
-        return bool(self.upstreams_of(model, unlimited=unlimited))
+        return any(
+            provider.readiness() is not Readiness.NOT_CONFIGURED for _, provider in self._usable[model.id, unlimited]
+        )
 
     def upstreams_of(self, model: Model, *, unlimited: bool) -> list[Upstream]:
         """Find the model's upstreams whose provider has what it needs and may be used by the account."""
         return [
             upstream
-            for upstream in model.upstreams
-            if (provider := self.providers.get(upstream.provider)) is not None
-            and (unlimited or provider.shared_with_members)
-            and provider.readiness() is not Readiness.NOT_CONFIGURED
+            for upstream, provider in self._usable[model.id, unlimited]
+            if provider.readiness() is not Readiness.NOT_CONFIGURED
         ]
 
 

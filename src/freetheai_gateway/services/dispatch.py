@@ -58,15 +58,21 @@ class Dispatcher:
         """Count one call less."""
         self._in_flight[provider] -= 1
 
-    def check_reachable(self, model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> None:
-        """Check that clients of a dialect can be served, if the model can be had at all. Raises `InvalidRequest`."""
+    def reachable(self, model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> Sequence[Upstream]:
+        """Find the model's upstreams that clients of a dialect can be served by; none where none is set up at all.
+
+        Raises `InvalidRequest` where some are, but no dialect of theirs can be reached.
+        """
         upstreams = offer.upstreams_of(model, unlimited=unlimited)
-        if offer.is_set_up(model, unlimited=unlimited) and not self._reachable(upstreams, dialect, offer):
+        reaches, providers = self._lanes.reaches, offer.providers
+        reachable = [upstream for upstream in upstreams if reaches(dialect.name, providers[upstream.provider])]
+        if upstreams and not reachable:
             raise InvalidRequest(
                 f"{model.id} can't be called on this route on this server: none of its providers speaks it.",
                 code="route_not_supported",
                 param="model",
             )
+        return reachable
 
     async def send(self, exchange: Exchange) -> Attempt:
         """Send to an upstream and wait for a head that says success.
@@ -121,24 +127,18 @@ class Dispatcher:
         return from_complaint(parse_complaint(reply.status, body), reply, self._clock.wall(), exchange.trace)
 
     def _choose(self, exchange: Exchange) -> Upstream:
-        offer, model = exchange.offer, exchange.model
+        providers = exchange.offer.providers
 
         def has_room(upstream: Upstream) -> bool:
-            provider = offer.providers[upstream.provider]
+            provider = providers[upstream.provider]
             if provider.readiness() is not Readiness.READY:
                 return False
             return provider.max_concurrency == 0 or self._in_flight.get(provider.name, 0) < provider.max_concurrency
 
-        upstreams = offer.upstreams_of(model, unlimited=exchange.unlimited)
-        chosen = choose(self._reachable(upstreams, exchange.dialect, offer), has_room, random())  # noqa: S311 - load spreading, no secret
+        chosen = choose(exchange.upstreams, has_room, random())  # noqa: S311 - load spreading, no secret
         if chosen is None:
-            raise provider_busy(model.id)
+            raise provider_busy(exchange.model.id)
         return chosen
-
-    def _reachable(self, upstreams: Sequence[Upstream], dialect: Dialect, offer: Offer) -> list[Upstream]:
-        return [
-            upstream for upstream in upstreams if self._lanes.reaches(dialect.name, offer.providers[upstream.provider])
-        ]
 
 
 def dropped_header(dropped: Sequence[str]) -> bytes:

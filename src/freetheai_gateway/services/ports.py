@@ -4,14 +4,16 @@ One contract suite per port runs over every adapter (`tests/contract`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, Caller
 from freetheai_gateway.domain.limits import Limits, Refusal, Standing
-from freetheai_gateway.domain.pools import Timeouts
+from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Timeouts
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 
@@ -75,8 +77,7 @@ class Origin:
     proxy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request; `headers` without Host, Content-Length, Connection and Transfer-Encoding.
 
     `streamed` says which deadlines hold: `first_byte_s` and `idle_s` for streams only, `connect_s` and `total_s`
@@ -89,7 +90,7 @@ class UpstreamRequest:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
     streamed: bool = False
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    timeouts: Timeouts = DEFAULT_TIMEOUTS
 
 
 class UpstreamReply(Protocol):
@@ -139,8 +140,7 @@ class Readiness(StrEnum):
     """It will be there in a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderCall:
+class ProviderCall(msgspec.Struct, frozen=True, gc=False):
     """A request rendered in one of a provider's dialects. `headers` are the client's own that go with it."""
 
     dialect: DialectName

@@ -1,7 +1,8 @@
 """The end of an admitted request: its record is written, its slot freed, exactly once."""
 
-from dataclasses import replace
 from http import HTTPStatus
+
+from msgspec.structs import replace
 
 from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import Usage, UsageRecord, cost_micro_usd

@@ -41,10 +41,13 @@ class Request:
     client_host: str = ""
     """Address of the direct peer, which may be a proxy."""
     params: Mapping[str, str] = field(default_factory=dict)
+    _by_name: dict[bytes, bytes] | None = None
 
     def header(self, name: bytes) -> bytes:
-        """Find a header by its lower-case name; empty where it is absent."""
-        return next((value for key, value in self.headers if key == name), b"")
+        """Find a header by its lower-case name, the last of several; empty where it is absent."""
+        if self._by_name is None:
+            self._by_name = dict(self.headers)
+        return self._by_name.get(name, b"")
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

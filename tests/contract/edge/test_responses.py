@@ -310,13 +310,25 @@ async def test_app_when_its_response_is_none_then_500(messages: list[dict[str, A
         assert "set-cookie" not in reply.headers
 
 
-@pytest.mark.parametrize("body", [b"shor", b"longer"])
-async def test_body_when_it_is_not_as_long_as_declared_then_the_connection_ends(body: bytes) -> None:
+async def test_body_when_it_is_longer_than_declared_then_the_client_gets_an_error_instead() -> None:
+    """The head goes out with the first part of the body, so that nothing has been sent yet."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(START | {"headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"longer"})
+
+    async with serving(app) as service:
+        assert (await service.ask(GET)).status == 500
+
+
+@pytest.mark.parametrize("rest", [b"", b"t, and too long"])
+async def test_body_when_it_is_not_as_long_as_declared_then_the_connection_ends(rest: bytes) -> None:
     """A kept connection would give the next answer a wrong beginning."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send(START | {"headers": [(b"content-length", b"5")]})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": b"shor", "more_body": True})
+        await send({"type": "http.response.body", "body": rest})
 
     async with serving(app) as service:
         client = await service.connect()

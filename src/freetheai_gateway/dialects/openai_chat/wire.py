@@ -56,16 +56,17 @@ class Message(msgspec.Struct):
 
     def has_content(self) -> bool:
         """Whether any field holds something that a person or a tool would use."""
-        fields = (
-            self.content,
-            self.refusal,
+        if bytes(self.content) not in _EMPTY:
+            return True
+        others = (
+            self.tool_calls,
             self.reasoning_content,
             self.reasoning,
-            self.tool_calls,
+            self.refusal,
             self.function_call,
             self.audio,
         )
-        return any(bytes(field) not in _EMPTY for field in fields)
+        return any(bytes(field) not in _EMPTY for field in others)
 
 
 _EMPTY = frozenset({b"", b'""', b"null", b"[]", b"{}"})

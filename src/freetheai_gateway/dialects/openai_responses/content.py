@@ -17,7 +17,6 @@ from freetheai_gateway.domain.conversation import (
     File,
     FileIdSource,
     Image,
-    Native,
     Opaque,
     Part,
     Refusal,
@@ -160,15 +159,15 @@ def write_part(part: Part, role: Role, *, with_cache: bool) -> dict[str, object]
     """Write one part; `None` for what is no part of a message's content. `with_cache`: breakpoints may be sent."""
     match part:
         case Text(text=text, cache=cache, native=native):
-            written: dict[str, object] = {"type": text_type(role), "text": text, **_own(native)}
+            written: dict[str, object] = {"type": text_type(role), "text": text, **native_of(native)}
         case Refusal(text=text, native=native):
-            return {"type": "refusal", "refusal": text, **_own(native)}
+            return {"type": "refusal", "refusal": text, **native_of(native)}
         case Image(cache=cache):
             written = _write_image(part)
         case File(cache=cache):
             written = _write_file(part)
         case Audio(data=data, format=form, native=native):
-            return {"type": "input_audio", "input_audio": {"data": data, "format": form}, **_own(native)}
+            return {"type": "input_audio", "input_audio": {"data": data, "format": form}, **native_of(native)}
         case Opaque(raw=raw):
             return raw
         case _:
@@ -179,7 +178,7 @@ def write_part(part: Part, role: Role, *, with_cache: bool) -> dict[str, object]
 
 
 def _write_image(image: Image) -> dict[str, object]:
-    written: dict[str, object] = {"type": "input_image", **_own(image.native)}
+    written: dict[str, object] = {"type": "input_image", **native_of(image.native)}
     if isinstance(image.source, FileIdSource):
         written["file_id"] = image.source.file_id
     else:
@@ -190,7 +189,7 @@ def _write_image(image: Image) -> dict[str, object]:
 
 
 def _write_file(file: File) -> dict[str, object]:
-    written: dict[str, object] = {"type": "input_file", **_own(file.native)}
+    written: dict[str, object] = {"type": "input_file", **native_of(file.native)}
     match file.source:
         case FileIdSource(file_id=file_id):
             written["file_id"] = file_id
@@ -213,7 +212,3 @@ def _url_of(source: Source) -> str:
             return url
         case _:
             return ""
-
-
-def _own(native: Native) -> Fields:
-    return native_of(native)

@@ -104,13 +104,8 @@ def optional_object(fields: Fields, name: str) -> Fields | None:
 
 
 def native_of(fields: Mapping[str, Raw]) -> Fields:
-    """Keep what was not taken; names that begin like a mark of ours (`marks`) are not let in."""
+    """Keep fields less the marks (`marks`): when reading none is let in, when writing none goes out."""
     return {name: value for name, value in fields.items() if not name.startswith(_MARK)}
-
-
-def without_marks(native: Mapping[str, Raw]) -> Fields:
-    """Give the dialect's own fields of `native`, for writing."""
-    return native_of(native)
 
 
 def _optional(fields: Fields, name: str, decode: Decoder[T], expected: str) -> T | None:

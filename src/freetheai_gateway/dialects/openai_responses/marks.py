@@ -1,4 +1,4 @@
-"""Names under which parts, tools and turns remember how this dialect grouped them, in their `native` fields.
+"""Names under which parts and turns remember how this dialect grouped them, in their `native` fields.
 
 The neutral model has turns where Responses has a flat list of items; the marks let the same items be written again.
 They begin with a dot, which no field of a request is let in with.
@@ -9,12 +9,6 @@ MESSAGE = ".message"
 
 ITEM = ".item"
 """On a call or result that stands for an item of another form (`local_shell_call`, …): that item."""
-
-NAMESPACE = ".namespace"
-"""On the first tool of a namespace: the namespace's other fields."""
-
-LIFTED = ".lifted"
-"""On a tool that came in an input item and not in `tools`."""
 
 INSTRUCTIONS = ".instructions"
 """On the turn that `instructions` became."""

@@ -17,7 +17,7 @@ from freetheai_gateway.dialects.openai_responses.fields import (
     take_str,
 )
 from freetheai_gateway.dialects.openai_responses.marks import ITEM, MESSAGE
-from freetheai_gateway.dialects.openai_responses.read_tools import lifted, read_tools
+from freetheai_gateway.dialects.openai_responses.read_tools import read_tools
 from freetheai_gateway.dialects.openai_responses.reasoning import OWN, pack, read_minted
 from freetheai_gateway.dialects.openai_responses.turns import Turns
 from freetheai_gateway.domain.conversation import (
@@ -78,7 +78,7 @@ class ItemReader:
         self._pairs: frozenset[str] = frozenset()
         self._call_signature: str | None = None
         self.tools: list[Tool] = []
-        """What `additional_tools` and `tool_search_output` items brought."""
+        """What `additional_tools` and `tool_search_output` items brought to call; the vendor's own stay in the item."""
         self._readers: Mapping[str, Callable[[Item], None]] = {
             "message": self._message,
             "reasoning": self._reasoning,
@@ -186,7 +186,8 @@ class ItemReader:
 
     def _lift(self, item: Item) -> None:
         if item.type in {"additional_tools", "tool_search_output"}:
-            self.tools += lifted(read_tools(read_list(item.fields.get("tools")) or ()))
+            found = read_tools(read_list(item.fields.get("tools")) or ())
+            self.tools += [tool for tool in found if isinstance(tool, Tool)]
 
     def _other(self, item: Item) -> None:
         self._turns.opaque(Opaque(OWN, item.type or "unknown", item.raw))

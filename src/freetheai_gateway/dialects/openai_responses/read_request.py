@@ -38,6 +38,9 @@ from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import Fields, Raw, encode_raw
 
 _TRUE = Raw(b"true")
+_SAYS_NOTHING = frozenset({b"null", b"false"})
+"""Values that a field may have only for show: kept for the same dialect, never named as dropped."""
+
 _NO_STORE = "this server stores no conversations"
 
 
@@ -85,8 +88,10 @@ def parse(body: bytes) -> Conversation:
     require_stateless(fields)
     value = require_input(fields)
     streamed = read_flag(fields, "stream")
-    known = ("model", "input", "stream", *_REFUSED)
+    known = ("model", "input", *_REFUSED)
+    spelling = {name: raw for name, raw in fields.items() if bytes(raw) in _SAYS_NOTHING}
     rest = {name: raw for name, raw in fields.items() if name not in known and bytes(raw) != b"null"}
+    rest.pop("stream", None)
 
     turns = Turns()
     instructions = optional_str(rest, "instructions")
@@ -96,12 +101,14 @@ def parse(body: bytes) -> Conversation:
     if value is not None:
         _read_input(value, turns, items)
     named = rest.pop("tools", None)
+    if named is not None:
+        spelling["tools"] = named
     tools = [*(read_tools(require_entries(named, "tools")) if named is not None else ()), *items.tools]
     choice = rest.get("tool_choice")
     tool_choice = read_tool_choice(choice, tools) if choice is not None else None
     if tool_choice is not None:
         del rest["tool_choice"]
-    output, verbosity = _read_text(rest)
+    output, verbosity = _read_text(rest, spelling)
     return Conversation(
         model=model,
         turns=turns.closed(),
@@ -110,7 +117,7 @@ def parse(body: bytes) -> Conversation:
         parallel_tool_calls=optional_bool(rest, "parallel_tool_calls"),
         output=output,
         verbosity=verbosity,
-        reasoning=_read_reasoning(rest),
+        reasoning=_read_reasoning(rest, spelling),
         sampling=Sampling(
             max_tokens=optional_int(rest, "max_output_tokens"),
             temperature=optional_float(rest, "temperature"),
@@ -120,6 +127,7 @@ def parse(body: bytes) -> Conversation:
         streamed=streamed,
         native=native_of(rest),
         dialect=OWN,
+        spelling={name: raw for name, raw in spelling.items() if name not in rest},
     )
 
 
@@ -131,7 +139,7 @@ def _read_input(value: Raw, turns: Turns, items: ItemReader) -> None:
         items.read(require_entries(value, "input"))
 
 
-def _read_text(rest: Fields) -> tuple[OutputFormat | None, str | None]:
+def _read_text(rest: Fields, spelling: Fields) -> tuple[OutputFormat | None, str | None]:
     """Take `text` apart; what is left of it stays under its name."""
     text = optional_object(rest, "text")
     if text is None:
@@ -145,8 +153,7 @@ def _read_text(rest: Fields) -> tuple[OutputFormat | None, str | None]:
         del text["format"]
         if fields:
             text["format"] = encode_raw(fields)
-    if text or (output is None and verbosity is None):
-        rest["text"] = encode_raw(text)
+    _leave("text", text, rest, spelling)
     return output, verbosity
 
 
@@ -174,11 +181,18 @@ def _read_format(fields: Fields) -> OutputFormat | None:
     )
 
 
-def _read_reasoning(rest: Fields) -> Reasoning:
+def _read_reasoning(rest: Fields, spelling: Fields) -> Reasoning:
     reasoning = optional_object(rest, "reasoning")
     if reasoning is None:
         return Reasoning()
     effort, summary = take_str(reasoning, "effort"), take_str(reasoning, "summary")
-    if reasoning or (effort is None and summary is None):
-        rest["reasoning"] = encode_raw(reasoning)
+    _leave("reasoning", reasoning, rest, spelling)
     return Reasoning(effort=effort, summary=summary)
+
+
+def _leave(name: str, left: Fields, rest: Fields, spelling: Fields) -> None:
+    """Keep what is left of an object under its name; where that says nothing, as a matter of spelling."""
+    if all(bytes(value) == b"null" for value in left.values()):
+        spelling[name] = encode_raw(left)
+    else:
+        rest[name] = encode_raw(left)

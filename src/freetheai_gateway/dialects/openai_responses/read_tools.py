@@ -1,7 +1,6 @@
 """`tools` and `tool_choice` of a request. Namespaces are flattened: each tool carries the name of its own."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from freetheai_gateway.dialects.openai_responses.fields import (
     native_of,
@@ -11,7 +10,6 @@ from freetheai_gateway.dialects.openai_responses.fields import (
     take_object,
     take_str,
 )
-from freetheai_gateway.dialects.openai_responses.marks import LIFTED, NAMESPACE
 from freetheai_gateway.dialects.openai_responses.reasoning import OWN
 from freetheai_gateway.dialects.tool_names import flat_name
 from freetheai_gateway.domain.conversation import (
@@ -22,9 +20,8 @@ from freetheai_gateway.domain.conversation import (
     ToolMode,
     VendorTool,
 )
-from freetheai_gateway.jsonc import Fields, InvalidJSON, Raw, decode_str, encode_raw
+from freetheai_gateway.jsonc import Fields, InvalidJSON, Raw, decode_str
 
-_TRUE = Raw(b"true")
 _KINDS = {"function": ToolKind.FUNCTION, "custom": ToolKind.CUSTOM}
 _MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQUIRED}
 
@@ -41,13 +38,6 @@ def read_tools(entries: Sequence[Raw]) -> list[Tool | VendorTool]:
             tool = _read_tool(fields, kind) if fields is not None else None
             tools.append(tool or VendorTool(OWN, kind or "unknown", entry))
     return tools
-
-
-def lifted(tools: Sequence[Tool | VendorTool]) -> Iterator[Tool]:
-    """Mark tools that came in an input item; those of a vendor stay in the item."""
-    for tool in tools:
-        if isinstance(tool, Tool):
-            yield replace(tool, native={**tool.native, LIFTED: _TRUE})
 
 
 def _read_tool(fields: Fields, kind: str | None, namespace: str = "") -> Tool | None:
@@ -88,12 +78,10 @@ def _take_grammar(fields: Fields) -> Grammar | None:
 def _read_namespace(fields: Fields) -> list[Tool | VendorTool]:
     """Read the functions and custom tools of a namespace."""
     name = take_str(fields, "name")
-    inner = [entry for raw in read_list(fields.pop("tools", None)) or () if (entry := read_entry(raw)) is not None]
-    tools = [tool for entry in inner if (tool := _read_tool(entry, take_str(entry, "type"), name or "")) is not None]
-    if not name or not tools:
+    if not name:
         return []
-    mark = encode_raw(native_of(fields))
-    return [replace(tools[0], native={**tools[0].native, NAMESPACE: mark}), *tools[1:]]
+    inner = [entry for raw in read_list(fields.get("tools")) or () if (entry := read_entry(raw)) is not None]
+    return [tool for entry in inner if (tool := _read_tool(entry, take_str(entry, "type"), name)) is not None]
 
 
 def read_tool_choice(value: Raw, tools: Sequence[Tool | VendorTool]) -> ToolChoice | None:

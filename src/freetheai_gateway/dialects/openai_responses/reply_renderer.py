@@ -11,7 +11,7 @@ run a tool as soon as its call is done.
 from collections.abc import Sequence
 
 from freetheai_gateway.dialects.openai_responses.client_tools import ClientTools
-from freetheai_gateway.dialects.openai_responses.event_writer import EventWriter
+from freetheai_gateway.dialects.openai_responses.event_writer import EventWriter, one_line
 from freetheai_gateway.dialects.openai_responses.output_items import (
     CustomCall,
     FunctionCall,
@@ -185,9 +185,9 @@ class ResponsesReplyRenderer:
             case RedactedThinking(data=data, vendor=vendor):
                 return self._write_encrypted(redacted_for_client(vendor, data))
             case Opaque(dialect=dialect, raw=raw) if dialect == OWN:
-                index = len(self._items)
-                self._items.append(bytes(raw))
-                return whole_item(self._writer, index, bytes(raw))
+                item = one_line(bytes(raw))
+                self._items.append(item)
+                return whole_item(self._writer, len(self._items) - 1, item)
             case _:
                 return b""
 

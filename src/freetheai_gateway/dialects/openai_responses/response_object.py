@@ -5,6 +5,7 @@ Every nullable key that the schema requires is there; settings repeat the reques
 
 from collections.abc import Sequence
 
+from freetheai_gateway.dialects.openai_responses.event_writer import one_line
 from freetheai_gateway.dialects.openai_responses.fields import native_of
 from freetheai_gateway.dialects.openai_responses.marks import INSTRUCTIONS
 from freetheai_gateway.dialects.openai_responses.write_tools import (
@@ -43,7 +44,7 @@ class ResponseObject:
         self.id = f"resp_{view.reply_id}"
         head = {"id": self.id, "object": "response", "created_at": view.created, "model": view.alias}
         self._head = encode(head)[:-1]
-        self._tail = encode(_settings(view.request))[1:]
+        self._tail = one_line(encode(_settings(view.request)))[1:]
 
     def in_progress(self) -> bytes:
         """Write the state before anything was said."""
@@ -90,7 +91,7 @@ def _settings(request: Conversation) -> dict[str, object]:
         "temperature": sampling.temperature,
         "text": {"format": {"type": "text"}} | (write_text(request) or {}),
         "tool_choice": write_tool_choice(choice, request) if choice is not None else "auto",
-        "tools": write_tools(request.tools, own=True),
+        "tools": write_tools(request),
         "top_p": sampling.top_p,
         "truncation": "disabled",
         "user": request.user,

@@ -56,7 +56,7 @@ def render(conversation: Conversation, target: Target) -> RenderedRequest:
     dropped = [] if own else _unsayable(conversation)
     fields: dict[str, object] = {}
     if own:
-        fields |= native_of(conversation.native)
+        fields |= {**native_of(conversation.spelling), **native_of(conversation.native)}
     else:
         known = _SAME_IN_CHAT if from_openai else frozenset[str]()
         fields |= {name: value for name, value in conversation.native.items() if name in known}
@@ -137,7 +137,7 @@ def _text_of(turn: Turn) -> str:
 
 def _settings(conversation: Conversation, *, own: bool) -> dict[str, object]:
     fields: dict[str, object] = {}
-    tools = write_tools(conversation.tools, own=own)
+    tools = None if own else write_tools(conversation)
     if tools:
         fields["tools"] = tools
     if conversation.tool_choice is not None and (tools or own):

@@ -1,9 +1,7 @@
 """Tools, `tool_choice`, `text` and `reasoning`: for an upstream, and for the `Response` that repeats them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from freetheai_gateway.dialects.openai_responses.fields import native_of
-from freetheai_gateway.dialects.openai_responses.marks import LIFTED, NAMESPACE
 from freetheai_gateway.dialects.openai_responses.reasoning import OWN
 from freetheai_gateway.dialects.tool_names import MAX_NAME_LENGTH, safe
 from freetheai_gateway.domain.conversation import (
@@ -19,6 +17,7 @@ from freetheai_gateway.domain.conversation import (
 )
 from freetheai_gateway.jsonc import Decoder, Fields, InvalidJSON, Raw
 
+_NO_TOOLS = Raw(b"[]")
 _NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _OUTPUT_TYPES = {OutputKind.TEXT: "text", OutputKind.JSON: "json_object", OutputKind.JSON_SCHEMA: "json_schema"}
 _SUMMARIES = {"summarized": "auto", "omitted": None}
@@ -27,48 +26,26 @@ _LOW_BUDGET, _HIGH_BUDGET = 4096, 16384
 _decode_fields: Decoder[Fields] = Decoder(Fields)
 
 
-def write_tools(tools: Iterable[Tool | VendorTool], *, own: bool) -> list[object]:
-    """Write tools; `own`: they came in this dialect and go out as they were, namespaces together again."""
-    written: list[object] = []
-    namespace, inner = "", list[object]()
-    for tool in tools:
-        if isinstance(tool, VendorTool):
-            if tool.dialect == OWN:
-                written.append(tool.raw)
-            namespace = ""
-        elif LIFTED in tool.native:
-            continue
-        elif not tool.namespace:
-            written.append(_write_tool(tool, own=own))
-            namespace = ""
-        else:
-            if tool.namespace != namespace or NAMESPACE in tool.native:
-                namespace, inner = tool.namespace, []
-                written.append(
-                    {**_fields(tool.native.get(NAMESPACE)), "type": "namespace", "name": namespace, "tools": inner}
-                )
-            inner.append(_write_tool(tool, own=own))
-    return written
+def write_tools(conversation: Conversation) -> Raw | list[object]:
+    """Write tools; those that came in this dialect go out as they were, namespaces and all."""
+    if conversation.dialect == OWN:
+        named = conversation.spelling.get("tools", _NO_TOOLS)
+        return named if bytes(named) != b"null" else _NO_TOOLS
+    return [written for tool in conversation.tools if (written := _write_tool(tool)) is not None]
 
 
-def _write_tool(tool: Tool, *, own: bool) -> dict[str, object]:
-    name = tool.name if own else safe(tool.name, MAX_NAME_LENGTH)
-    written: dict[str, object] = {**(native_of(tool.native) if own else {}), "type": tool.kind.value, "name": name}
+def _write_tool(tool: Tool | VendorTool) -> object | None:
+    if isinstance(tool, VendorTool):
+        return tool.raw if tool.dialect == OWN else None
+    written: dict[str, object] = {"type": tool.kind.value, "name": safe(tool.name, MAX_NAME_LENGTH)}
     if tool.description is not None:
         written["description"] = tool.description
-    if tool.kind is ToolKind.CUSTOM:
-        if tool.grammar is not None:
-            grammar = tool.grammar
-            written["format"] = {"type": "grammar", "syntax": grammar.syntax, "definition": grammar.definition}
-        return written
-    if tool.schema is not None:
-        written["parameters"] = tool.schema
-    elif not own:
-        written["parameters"] = _NO_PARAMETERS
-    if tool.strict is not None:
-        written["strict"] = tool.strict
-    elif not own:
-        written["strict"] = False  # this dialect's default is true, the others' is false
+    if tool.kind is ToolKind.FUNCTION:
+        written["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
+        written["strict"] = bool(tool.strict)  # this dialect's default is true, the others' is false
+    elif tool.grammar is not None:
+        grammar = tool.grammar
+        written["format"] = {"type": "grammar", "syntax": grammar.syntax, "definition": grammar.definition}
     return written
 
 
@@ -92,15 +69,14 @@ def write_tool_choice(choice: ToolChoice, conversation: Conversation) -> object:
 def write_text(conversation: Conversation) -> dict[str, object] | None:
     """Write `text`: format and verbosity; `None` where neither was asked for."""
     written: dict[str, object] = {}
-    if conversation.dialect == OWN:
-        written |= _fields(conversation.native.get("text"))
-        if not written and "text" in conversation.native:
-            return written
+    left = _left(conversation, "text")
+    if left is not None:
+        written |= left
     if conversation.output is not None:
         written["format"] = _write_format(conversation.output, _fields(written.get("format")))
     if conversation.verbosity is not None:
         written["verbosity"] = conversation.verbosity
-    return written or None
+    return written if written or left is not None else None
 
 
 def _write_format(output: OutputFormat, rest: Mapping[str, Raw]) -> dict[str, object]:
@@ -120,10 +96,9 @@ def write_reasoning(conversation: Conversation) -> dict[str, object] | None:
     """Write `reasoning`; a budget of tokens becomes an effort."""
     written: dict[str, object] = {}
     own = conversation.dialect == OWN
-    if own:
-        written |= _fields(conversation.native.get("reasoning"))
-        if not written and "reasoning" in conversation.native:
-            return written
+    left = _left(conversation, "reasoning")
+    if left is not None:
+        written |= left
     reasoning = conversation.reasoning
     effort = reasoning.effort if own else _effort(reasoning)
     if effort is not None:
@@ -131,7 +106,7 @@ def write_reasoning(conversation: Conversation) -> dict[str, object] | None:
     summary = reasoning.summary if own else _SUMMARIES.get(reasoning.summary or "", reasoning.summary)
     if summary is not None:
         written["summary"] = summary
-    return written or None
+    return written if written or left is not None else None
 
 
 def _effort(reasoning: Reasoning) -> str | None:
@@ -144,6 +119,14 @@ def _effort(reasoning: Reasoning) -> str | None:
     if reasoning.budget_tokens < _LOW_BUDGET:
         return "low"
     return "medium" if reasoning.budget_tokens < _HIGH_BUDGET else "high"
+
+
+def _left(conversation: Conversation, name: str) -> Fields | None:
+    """Give what was left of an object that came in this dialect; `None` where it was not there."""
+    if conversation.dialect != OWN:
+        return None
+    value = conversation.native.get(name, conversation.spelling.get(name))
+    return _fields(value) if value is not None and bytes(value) != b"null" else None
 
 
 def _fields(value: object) -> Fields:

@@ -68,6 +68,7 @@ class Exchange:
         "_expects_continue",
         "_flow",
         "_has_news",
+        "_held_head",
         "_news",
         "_transport",
         "buffered_bytes",
@@ -101,8 +102,15 @@ class Exchange:
         self._news: asyncio.Event | None = None
         self._body_is_late = False
         self._chunked = False
+        self._held_head = b""
+        """Goes out with the first part of the body: every write is a system call of its own."""
         self._bytes_left: int | None = 0
         """Of the response's declared length; `None` where the end of the connection is the end of the body."""
+
+    @property
+    def response_begun(self) -> bool:
+        """Whether anything of the response has gone out, so that no other can take its place."""
+        return self.response_started and not self._held_head
 
     # --- from the connection ---
 
@@ -214,19 +222,23 @@ class Exchange:
             head += CLOSE
         self.response_started = True
         self._expects_continue = False
-        self._transport.write(head + END)
+        self._held_head = head + END
 
     def _send_body(self, body: bytes, *, more_body: bool) -> None:
-        write = self._transport.write
         if self._chunked:
-            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            write(chunk if more_body else chunk + LAST_CHUNK)
-        elif body and self.scope["method"] != "HEAD":
-            if self._bytes_left is not None:
-                self._bytes_left -= len(body)
-                if self._bytes_left < 0:
-                    raise ResponseMisuse("the body is longer than its content-length")
-            write(body)
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            if not more_body:
+                body += LAST_CHUNK
+        elif self.scope["method"] == "HEAD":
+            body = b""
+        elif self._bytes_left is not None:
+            self._bytes_left -= len(body)
+            if self._bytes_left < 0:
+                raise ResponseMisuse("the body is longer than its content-length")
+        if self._held_head:
+            body, self._held_head = self._held_head + body, b""
+        if body:
+            self._transport.write(body)
         if more_body:
             return
         if self._bytes_left:

@@ -259,7 +259,7 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         exchange.drop()
         self._running = None
-        if exchange.response_started:
+        if exchange.response_begun:
             self._close()
         else:
             self._answer(error, request_id, has_body=exchange.scope["method"] != "HEAD")
@@ -280,7 +280,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if broken is not None and broken is self._running:
             self._running = None
             broken.disconnect()
-            if broken.response_started:
+            if broken.response_begun:
                 self._close()
                 return
         elif broken is not None:

@@ -82,7 +82,7 @@ def test_request_when_it_needs_a_memory_then_both_lanes_refuse_it(field: str, va
 def test_request_when_it_is_stateless_then_it_goes_up_as_not_stored(fields: dict[str, object]) -> None:
     """SDK defaults and Codex; the operator's account at a vendor keeps nothing."""
     body = encode({"model": "m", "input": "hi", **fields})
-    assert again(body) == {"model": "m", "input": "hi", "store": False}
+    assert again(body) == {"model": "m", "input": "hi", **fields, "store": False}
     raw = RESPONSES.render_request(RESPONSES.parse_request(body), "up", Quirks(), None)
     assert decode_any(raw) == {"model": "up", "input": "hi", **fields, "store": False}
 
@@ -202,6 +202,13 @@ def test_bug_118_unknown_items_are_never_an_error(item: object) -> None:
     assert isinstance(conversation.turns[0].parts[-1], Opaque)
     body = encode({"model": "m", "input": [USER, item], "store": False})
     assert again(body) == decode_any(body)
+
+
+def test_codex_request_leaves_no_mark_that_another_dialect_would_name() -> None:
+    """What is only a matter of this dialect's spelling is not native."""
+    conversation = RESPONSES.parse((GOLDEN / "codex_request.json").read_bytes())
+    assert set(conversation.native) == {"include", "prompt_cache_key"}
+    assert not [tool for tool in conversation.tools if isinstance(tool, Tool) and tool.native]
 
 
 def test_bug_118_hosted_tools_with_unknown_fields_are_no_error() -> None:
@@ -428,19 +435,21 @@ REQUEST = st.fixed_dictionaries(
     {"model": st.just("m"), "store": st.just(False), "input": TEXT | st.lists(ITEM, min_size=1, max_size=6)},
     optional={
         "instructions": TEXT,
-        "tools": st.lists(TOOL, min_size=1, max_size=4),
+        "tools": st.none() | st.lists(TOOL, max_size=4),
         "tool_choice": st.sampled_from(["auto", "none", "required", {"type": "function", "name": "f"}]),
         "parallel_tool_calls": st.booleans(),
         "text": st.fixed_dictionaries({}, optional={"format": FORMAT, "verbosity": st.sampled_from(["low", None])}),
         "reasoning": st.fixed_dictionaries(
             {}, optional={"effort": st.sampled_from(["low", None]), "summary": st.just("auto"), "mode": st.just("pro")}
         ),
-        "max_output_tokens": st.integers(1, 99),
-        "temperature": st.floats(0, 2),
+        "max_output_tokens": st.none() | st.integers(1, 99),
+        "temperature": st.none() | st.floats(0, 2),
+        "previous_response_id": st.none(),
+        "background": st.just(False),
         "top_p": st.floats(0, 1),
         "top_logprobs": st.integers(0, 20),
         "user": TEXT,
-        "stream": st.just(True),
+        "stream": st.none() | st.booleans(),
         "stream_options": st.just({"include_obfuscation": False}),
         "include": st.just(["reasoning.encrypted_content"]),
         "metadata": JSON_OBJECT,

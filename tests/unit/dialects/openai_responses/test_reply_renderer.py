@@ -1,6 +1,7 @@
 """Replies written for clients that speak Responses, judged by the official SDK and by what Codex needs."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -209,6 +210,29 @@ def test_response_has_every_required_key_and_repeats_the_request() -> None:
             assert response["tools"] == TOOLS
             assert response["text"] == {"format": {"type": "text"}, "verbosity": "low"}
             assert response["metadata"] == {"a": "b"}
+
+
+def test_request_that_was_printed_over_several_lines_does_not_break_events() -> None:
+    """Its tools and settings are repeated in events, whose data is one line; so are a vendor's own items."""
+    request = RESPONSES.parse(Path("tests/golden/openai_responses/codex_request.json").read_bytes())
+    item = Raw(
+        b'{\r\n "id":"ws_1",\n"type":"web_search_call","status":"completed",\n\n"action":{"type":"search","query":"q"}}'
+    )
+    events = reply(part(0, WholePart(Opaque("openai_responses", "web_search_call", item))), SAY)
+    response = both(events, ClientView(ALIAS, "01J", 1, request))
+    assert [tool["type"] for tool in response["tools"]] == [
+        "function",
+        "custom",
+        "namespace",
+        "web_search",
+        "local_shell",
+    ]
+
+
+def test_response_to_a_request_without_settings_is_of_the_strict_shape() -> None:
+    """Nulls in the request are no nulls where the schema has none."""
+    response = both(reply(SAY), view(tools=None, metadata=None, tool_choice=None, parallel_tool_calls=None, text=None))
+    assert (response["tools"], response["metadata"], response["tool_choice"]) == ([], {}, "auto")
 
 
 def test_text_parts_that_follow_each_other_are_one_message() -> None:
