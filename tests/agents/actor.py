@@ -19,6 +19,8 @@ PROOF = "proof.txt"
 SHELL_OUTPUT = "shell-output-4711"
 """What the file holds and the command prints."""
 COMMAND = f"echo {SHELL_OUTPUT} > {PROOF}; cat {PROOF}"
+GREETING = "Ready to help."
+"""What is said where no tool is called: several pieces of a stream."""
 SPENT = Spent(input_tokens=120, output_tokens=30)
 
 ARGUMENTS: Mapping[str, dict[str, object]] = {
@@ -92,7 +94,7 @@ def answer_to(dialect: str, body: bytes, tool: str) -> Answer:
         return Answer(text=f"The tool said: {work.results[-1].strip()}", spent=SPENT)
     name = next((name for name in work.tools if name.split("__")[-1] == tool), None)
     if name is None:
-        return Answer(text="Ready.", spent=SPENT)
+        return Answer(text=GREETING, spent=SPENT)
     call = Call(name, ARGUMENTS[tool], id="call_work_1")
     return Answer(text="I will do it.", calls=(call,), spent=SPENT)
 

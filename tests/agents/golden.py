@@ -20,7 +20,9 @@ _REPLACED = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "00000000-0000-4000-8000-000000000000"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "0" * 32),
     (re.compile(r"\b1[0-9]{12}\b"), "1700000000000"),
-    (re.compile(r"\b20[0-9]{2}-[01][0-9]-[0-3][0-9]\b"), "2026-01-01"),
+    (re.compile(r"(?<=_)[0-9A-HJKMNP-TV-Z]{26}(?=_)"), "0" * 26),
+    (re.compile(r"(?<=<current_date>)[0-9-]+"), "2026-01-01"),
+    (re.compile(r"(?<=OS Version: ).*"), "Linux"),
     (re.compile(r"\([^()]*x86_64[^()]*\) \w+"), "(Linux)"),
     (re.compile(r"(Chunk ID: )\w+"), r"\g<1>000000"),
     (re.compile(r"(Wall time:? )[0-9.]+"), r"\g<1>0.0"),
@@ -33,7 +35,7 @@ def keep(name: str, heard: Sequence[Said], folders: Sequence[Path]) -> None:
     names = {str(folder): f"/home/user/{folder.name}" for folder in folders}
     request = {
         "target": said.target,
-        "headers": {name: _clean(value, names) for name, value in said.headers if _KEPT_HEADERS.fullmatch(name)},
+        "headers": {name: _replaced(value) for name, value in said.headers if _KEPT_HEADERS.fullmatch(name)},
         "body": _cleaned(jsonc.decode_any(said.body), names),
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -51,6 +53,10 @@ def _cleaned(value: object, names: dict[str, str]) -> object:
 def _clean(text: str, names: dict[str, str]) -> str:
     for folder, name in names.items():
         text = text.replace(folder, name)
+    return _replaced(text)[:_KEPT_CHARACTERS]
+
+
+def _replaced(text: str) -> str:
     for pattern, replacement in _REPLACED:
         text = pattern.sub(replacement, text)
-    return text[:_KEPT_CHARACTERS]
+    return text

@@ -20,12 +20,12 @@ _WITH_CALLS = {CHAT: "tool_calls", MESSAGES: "tool_use", RESPONSES: "completed"}
 _REFUSED = {CHAT: {"stop", "content_filter"}, RESPONSES: {"completed", "incomplete:content_filter"}}
 
 
-def request_faults(ask: Ask, seen: Seen, upstream: str, *, stop_is_dropped: bool) -> Iterator[str]:
+def request_faults(ask: Ask, seen: Seen, client: str, upstream: str, *, stop_is_dropped: bool) -> Iterator[str]:
     """Compare what the upstream was asked with what the client asked."""
     yield from _different("system", seen.system, ask.system)
     yield from _different("roles", [turn.role for turn in seen.turns], [turn.role for turn in ask.turns])
     for number, (got, meant) in enumerate(zip(seen.turns, ask.turns, strict=False)):
-        for fault in _turn_faults(got, meant, upstream):
+        for fault in _turn_faults(got, meant, client, upstream):
             yield f"turn {number}: {fault}"
     yield from _different("tools", set(seen.tools), {tool.name for tool in ask.tools})
     for tool in ask.tools:
@@ -44,7 +44,7 @@ def request_faults(ask: Ask, seen: Seen, upstream: str, *, stop_is_dropped: bool
     yield from _different("required of the answer", set(form.get("required", [])), wanted)
 
 
-def _turn_faults(got: SeenTurn, meant: Turn, upstream: str) -> Iterator[str]:
+def _turn_faults(got: SeenTurn, meant: Turn, client: str, upstream: str) -> Iterator[str]:
     pictures = [one.picture for one in meant.results if one.picture] + ([meant.picture] if meant.picture else [])
     yield from _different("text", got.text, meant.text)
     yield from _different("pictures", got.pictures, pictures)
@@ -57,7 +57,7 @@ def _turn_faults(got: SeenTurn, meant: Turn, upstream: str) -> Iterator[str]:
     for seen_result, result in zip(got.results, meant.results, strict=False):
         if result.text not in seen_result.text:
             yield f"the result {result.text!r} became {seen_result.text!r}"
-        yield from _different("failed", seen_result.failed, result.failed)
+        yield from _different("failed", seen_result.failed, result.failed and client == MESSAGES)
 
 
 def reply_faults(answer: Answer, heard: Heard, client: str, upstream: str) -> Iterator[str]:
@@ -91,8 +91,11 @@ def _stop_faults(answer: Answer, heard: Heard, client: str, upstream: str) -> It
             yield f"stop: {heard.stop!r} hides that the upstream refused"
         return
     natural = (_WITH_CALLS if answer.calls else _NATURAL)[client]
-    if told:
-        natural = "stop_sequence"
+    if told or (upstream == CHAT != client and answer.calls):
+        # Chat's finish reason is not believed where whole calls came with it (mapping table of stop reasons).
+        natural = "stop_sequence" if told else natural
+        yield from _different("stop", heard.stop, natural)
+        return
     yield from _different("stop", heard.stop, _STOPS[client].get(answer.ending, natural))
 
 

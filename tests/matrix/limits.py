@@ -79,6 +79,22 @@ LIMITS: tuple[Limit, ...] = (
         "tool messages of Chat Completions hold text only",
     ),
     Limit(
+        "failed tool",
+        (CHAT, RESPONSES),
+        UPSTREAMS,
+        Verdict.LOST,
+        "that the tool failed, unless its text says so",
+        "only Messages has a mark for it",
+    ),
+    Limit(
+        "failed tool",
+        (MESSAGES,),
+        (CHAT, RESPONSES),
+        Verdict.EMULATED,
+        "`ERROR: ` stands before the result",
+        'only Messages has a mark for it; Gemini gets `{"error": …}`',
+    ),
+    Limit(
         "thinking across two turns",
         CLIENTS,
         (CHAT,),

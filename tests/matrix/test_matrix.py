@@ -1,7 +1,5 @@
 """Every client dialect on every upstream dialect, judged by the official SDKs and by the vendors' own rules."""
 
-from collections.abc import Callable
-
 import pytest
 
 from freetheai_gateway.domain.pools import Quirks
@@ -13,18 +11,9 @@ from tests.matrix.expected import reply_faults, request_faults
 from tests.matrix.heard import Failed
 from tests.matrix.limits import CHAT, CLIENTS, MESSAGES, RESPONSES, SHORT, UPSTREAMS, Verdict, limits_of
 from tests.matrix.loop import REQUEST_ID, Break, Broken, Loop
+from tests.matrix.readers import READERS
 from tests.matrix.scenarios import HELLO, OSLO, QUESTION, SCENARIOS, WEATHER, Scenario
-from tests.matrix.seen import Seen
-from tests.matrix.seen_gemini import read_gemini
-from tests.matrix.seen_messages import read_messages
-from tests.matrix.seen_openai import read_chat, read_responses
 
-READERS: dict[str, Callable[[bytes], Seen]] = {
-    "openai_chat": read_chat,
-    "anthropic_messages": read_messages,
-    "openai_responses": read_responses,
-    "gemini": read_gemini,
-}
 PAIRS = [(client, upstream) for client in CLIENTS for upstream in UPSTREAMS]
 SIGNED = "c2lnbmF0dXJlLW9mLXRoZS12ZW5kb3I="
 
@@ -58,7 +47,7 @@ def test_scenario_when_the_upstream_answers_then_both_sides_read_what_was_meant(
     # Native fields pass the raw lane, whatever they are: it is the vendor's to refuse them.
     stop_is_dropped = "stop" in dropped or (client == upstream == RESPONSES)
     seen = READERS[upstream](loop.bodies[0])
-    assert list(request_faults(scenario.ask, seen, upstream, stop_is_dropped=stop_is_dropped)) == []
+    assert list(request_faults(scenario.ask, seen, client, upstream, stop_is_dropped=stop_is_dropped)) == []
     assert list(reply_faults(scenario.answer, heard, client, upstream)) == []
     assert loop.dropped == tuple(dropped)
     spent = scenario.answer.spent
@@ -126,7 +115,7 @@ def test_failure_when_it_comes_before_the_first_byte_then_it_is_an_http_status(
 def test_reply_when_it_breaks_off_then_the_client_is_told_and_never_hears_a_polite_end(
     cell: tuple[str, str, str, bool], send: Send
 ) -> None:
-    """The SDK raises: after the first words where it streams, at once where it does not; a server's fault, not its own."""
+    """The SDK raises, in mid-stream or at once where it does not stream, and it is a server's fault."""
     client, upstream, name, streamed = cell
     how = Break.ERROR if name.startswith("error") else Break.CUT
     with pytest.raises(Failed) as raised:

@@ -73,9 +73,8 @@ class Gateway:
         self._feed.subscribe(self.authenticator.forget)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
-        self.completions = Completions(
-            self.directory, Admission(self.limiter, RefusalGuard(), clock), self._dispatcher, journal
-        )
+        self._admission = Admission(self.limiter, RefusalGuard(), clock)
+        self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(
@@ -106,7 +105,11 @@ class Gateway:
             authenticator=self.authenticator,
             completions=self.completions,
             token_counter=TokenCounter(
-                self.directory, self._client, CLIENTS[DialectName.ANTHROPIC_MESSAGES], self._clock
+                self.directory,
+                self._admission,
+                self._client,
+                CLIENTS[DialectName.ANTHROPIC_MESSAGES],
+                self._clock,
             ),
             observer=self._observer,
             lanes=self._lanes,

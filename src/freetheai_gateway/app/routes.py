@@ -7,6 +7,7 @@ from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.openai_embeddings import OpenAIEmbeddings
+from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import ModelKind
 from freetheai_gateway.metrics import Metrics
@@ -48,12 +49,14 @@ class Services:
 
 def build_routes(services: Services) -> list[Route]:
     """Build all routes; a new one is one more entry here and one handler in `web`."""
-    chat, messages, embeddings = OpenAIChat(), AnthropicMessages(), OpenAIEmbeddings()
+    chat, messages, responses = OpenAIChat(), AnthropicMessages(), OpenAIResponses()
+    embeddings = OpenAIEmbeddings()
     count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes)
     return [
         Route("/chat/completions", {"POST": _completion(chat, services)}, chat),
         Route("/messages", {"POST": _completion(messages, services)}, messages),
         Route("/messages/count_tokens", {"POST": count}, messages),
+        Route("/responses", {"POST": _completion(responses, services)}, responses),
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
         *_catalogue_routes(services, chat),
         *_public_routes(services, chat),

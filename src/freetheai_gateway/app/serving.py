@@ -135,4 +135,5 @@ def edge_settings(server: Server) -> EdgeSettings:
 
 def _render_error(error: GatewayError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Render an error of the edge itself, before a route or a dialect is known."""
-    return error.status, [JSON, *error.headers], OpenAIChat.render_error(error, request_id)
+    headers = [JSON, (b"server-timing", b"gateway;dur=0.0"), *error.headers]
+    return error.status, headers, OpenAIChat.render_error(error, request_id)

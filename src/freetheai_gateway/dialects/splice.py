@@ -56,7 +56,7 @@ def with_top_level_model(body: bytes, model: str | None, alias: str) -> bytes:
     written anew from the untouched bytes of its values.
     """
     if model is None:
-        return body
+        return write_fields(read_fields(body) | {"model": alias})
     splice = ModelSplice(alias)
     if splice.learn(body, model) and splice.count(body) == 1:
         return splice.apply(body)

@@ -80,6 +80,11 @@ class PrefixHealth:
         recent = [bucket for index, bucket in self._buckets.items() if index >= first]
         return Counts(sum(bucket[0] for bucket in recent), sum(bucket[1] for bucket in recent))
 
+    def keep_judged(self, now: float, thresholds: Thresholds) -> None:
+        """Judge from time to time also where nobody asks, so that a last known status is known."""
+        if now - self._judged_at >= BUCKET_S:
+            self.status(now, thresholds)
+
     def status(self, now: float, thresholds: Thresholds) -> Status:
         """Judge the last half hour; with too few requests the last judgement stays for a day."""
         counts = self.counts(now, HALF_HOUR_S)

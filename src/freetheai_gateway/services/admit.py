@@ -34,7 +34,7 @@ class Admission:
         """Admit one request; the caller settles the lease. Raises `AccessDenied`, `LimitExceeded` and kin."""
         self._check_refusals(caller)
         try:
-            self._check_account(caller)
+            self.check_account(caller)
             check_access(caller, model, offer)
             lease = await self._limiter.admit(
                 caller.account.id, offer.limits_of(caller.account), wait_s=offer.concurrency_wait_s
@@ -55,7 +55,8 @@ class Admission:
                 retry_after_s=wait_s,
             )
 
-    def _check_account(self, caller: Caller) -> None:
+    def check_account(self, caller: Caller) -> None:
+        """Check that the account is served at all. Raises `AccessDenied`."""
         account = caller.account
         if account.state is AccountState.LEFT:
             raise AccessDenied(

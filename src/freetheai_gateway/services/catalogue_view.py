@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from freetheai_gateway.clock import rfc3339
 from freetheai_gateway.dialects.protocol import DialectName
-from freetheai_gateway.domain.accounts import Account, AccountState
+from freetheai_gateway.domain.accounts import Account, AccountState, is_paused
 from freetheai_gateway.domain.catalogue import Model, ModelKind, Tier
 from freetheai_gateway.domain.health import Status, prefix_of
 from freetheai_gateway.services.directory import Offer
@@ -45,11 +45,11 @@ class Viewer:
     suspended: bool = False
 
 
-def viewer_of(account: Account | None, offer: Offer) -> Viewer:
+def viewer_of(account: Account | None, offer: Offer, now: float) -> Viewer:
     """Make the viewer of an account, or of someone without a key."""
     if account is None:
         return Viewer(offer.catalogue.tier(offer.catalogue.default_tier), authenticated=False)
-    suspended = account.state is not AccountState.ACTIVE
+    suspended = account.state is AccountState.LEFT or is_paused(account, now)
     return Viewer(offer.tier_of(account), authenticated=True, unlimited=account.unlimited, suspended=suspended)
 
 

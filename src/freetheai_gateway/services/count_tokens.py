@@ -14,7 +14,7 @@ from freetheai_gateway.domain.catalogue import Model, ModelKind
 from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import token_count
 from freetheai_gateway.jsonc import Decoder, InvalidJSON, encode, write_fields
-from freetheai_gateway.services.admit import check_access
+from freetheai_gateway.services.admit import Admission, check_access
 from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
 from freetheai_gateway.services.completions import Sent
 from freetheai_gateway.services.directory import Directory, Offer
@@ -30,9 +30,15 @@ class TokenCounter:
     """Answers with the bytes of `{"input_tokens": N}`."""
 
     def __init__(
-        self, directory: Directory, client: UpstreamClient, translator: ClientTranslator, clock: Clock
+        self,
+        directory: Directory,
+        admission: Admission,
+        client: UpstreamClient,
+        translator: ClientTranslator,
+        clock: Clock,
     ) -> None:
         self._directory = directory
+        self._admission = admission
         self._client = client
         self._translator = translator
         self._clock = clock
@@ -43,6 +49,7 @@ class TokenCounter:
         offer = self._directory.offer
         model = offer.find_model(request.model, ModelKind.CHAT)
         trace.model = model.id
+        self._admission.check_account(caller)
         check_access(caller, model, offer)
         upstream = _native(model, offer, unlimited=caller.account.unlimited)
         if upstream is not None:

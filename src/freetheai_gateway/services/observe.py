@@ -13,7 +13,67 @@ FOREIGN_CODE = "upstream"
 _NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "restarting"})
 
 
-MAX_DROPPED_LABELS = 300
+DOCUMENTED_FIELDS = frozenset(
+    [
+        "audio",
+        "cache_control",
+        "container",
+        "context_management",
+        "conversation",
+        "diagnostics",
+        "fallbacks",
+        "frequency_penalty",
+        "functions",
+        "function_call",
+        "include",
+        "inference_geo",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens",
+        "max_tool_calls",
+        "mcp_servers",
+        "messages",
+        "metadata",
+        "modalities",
+        "moderation",
+        "n",
+        "output_config",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "reasoning_effort",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "speed",
+        "stop",
+        "stop_sequences",
+        "store",
+        "stream_options",
+        "system",
+        "temperature",
+        "text",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ]
+)
+"""Top-level request fields that a provider documents: what may stand in the label of a dropped field."""
 
 
 class Observer:
@@ -38,7 +98,7 @@ class Observer:
         elif trace.status in {401, 403, 429}:
             metrics.refusals.add((code,))
         for field in trace.dropped:
-            self._count_dropped((*trace.lane, field))
+            metrics.dropped_fields.add((*trace.lane, field if field in DOCUMENTED_FIELDS else "other"))
         if model:
             self._judge(trace)
 
@@ -66,19 +126,14 @@ class Observer:
         if trace.cost_micro_usd:
             metrics.cost_usd.add((trace.provider,), trace.cost_micro_usd / 1_000_000)
 
-    def _count_dropped(self, labels: tuple[str, str, str]) -> None:
-        """Count by field; the names are the client's, so that only so many of them become labels."""
-        counter = self._metrics.dropped_fields
-        if labels not in counter.values and len(counter.values) >= MAX_DROPPED_LABELS:
-            labels = (labels[0], labels[1], "other")
-        counter.add(labels)
-
     def _judge(self, trace: Trace) -> None:
         failed = trace.status >= 500 and trace.code not in _NOT_THE_PROVIDERS_FAULT
-        if not failed and trace.status != 200:
+        if not failed and not (trace.status == 200 and trace.attempts):
             return
         prefix = prefix_of(trace.model)
         health = self._prefixes.get(prefix)
         if health is None:
             health = self._prefixes[prefix] = PrefixHealth()
-        health.record(self._clock.wall(), succeeded=not failed)
+        now = self._clock.wall()
+        health.record(now, succeeded=not failed)
+        health.keep_judged(now, self.thresholds)

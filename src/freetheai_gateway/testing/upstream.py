@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Thread
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -233,15 +233,25 @@ class ScriptedUpstream:
         }
 
 
+Served = TypeVar("Served", bound=ScriptedUpstream)
+
+
 @contextmanager
 def upstream_in_thread(*, ssl_context: ssl.SSLContext | None = None) -> Iterator[ScriptedUpstream]:
     """Run a scripted upstream on an event loop of its own, for tests that are not asynchronous."""
-    started: Future[tuple[ScriptedUpstream, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    with served_in_thread(ScriptedUpstream(ssl_context=ssl_context)) as upstream:
+        yield upstream
+
+
+@contextmanager
+def served_in_thread(upstream: Served) -> Iterator[Served]:
+    """Run this upstream on an event loop of its own."""
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def live() -> None:
         stopping = asyncio.Event()
-        async with ScriptedUpstream(ssl_context=ssl_context) as upstream:
-            started.set_result((upstream, asyncio.get_running_loop(), stopping))
+        async with upstream:
+            started.set_result((asyncio.get_running_loop(), stopping))
             await stopping.wait()
 
     outcome: Future[None] = Future()
@@ -255,7 +265,7 @@ def upstream_in_thread(*, ssl_context: ssl.SSLContext | None = None) -> Iterator
 
     thread = Thread(target=run, name="scripted-upstream")
     thread.start()
-    upstream, loop, stopping = started.result()
+    loop, stopping = started.result()
     try:
         yield upstream
     finally:

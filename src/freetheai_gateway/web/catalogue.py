@@ -65,7 +65,9 @@ class CatalogueRoutes:
         offer = self._directory.offer
         prefixes = list(dict.fromkeys(prefix_of(model_id) for model_id in offer.catalogue.models))
         statuses = self._observer.statuses(prefixes)
-        content = describe_catalogue(offer, viewer_of(account, offer), statuses, self._lanes.reaches)
+        content = describe_catalogue(
+            offer, viewer_of(account, offer, self._clock.wall()), statuses, self._lanes.reaches
+        )
         view = self._render(content)
         headers = (JSON, (b"etag", view.etag), _CACHE_CONTROL, _VARY)
         known = {tag.strip().removeprefix(b"W/") for tag in request.header(b"if-none-match").split(b",")}

@@ -32,7 +32,9 @@ def routes() -> list[Route]:
         authenticator=Authenticator(StaticKeyLookup(), governed.directory),
         completions=governed.completions,
         observer=Observer(metrics, Thresholds(), clock),
-        token_counter=TokenCounter(governed.directory, governed.client, MessagesTranslator(), clock),
+        token_counter=TokenCounter(
+            governed.directory, governed.admission, governed.client, MessagesTranslator(), clock
+        ),
         lanes=LaneBuilder({}, {}),
         metrics=metrics,
         gauges={},

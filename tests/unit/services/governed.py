@@ -90,9 +90,8 @@ class Governed:
         self.sink = RecordingSink(self.history)
         self.dispatcher = Dispatcher(self.client, LaneBuilder({}, {}), self.clock)
         self.directory = Directory(offer or make_offer(tiers=TIERS))
-        self.completions = Completions(
-            self.directory, Admission(self.limiter, RefusalGuard(), self.clock), self.dispatcher, self.ledger
-        )
+        self.admission = Admission(self.limiter, RefusalGuard(), self.clock)
+        self.completions = Completions(self.directory, self.admission, self.dispatcher, self.ledger)
         self.trace = Trace("", "", self.clock)
 
     async def run(

@@ -21,7 +21,9 @@ ACCOUNT = Account("acc_1", "Member", 0.0)
 
 def see(offer: Offer, account: Account | None = ACCOUNT) -> Entry:
     """Describe the catalogue to an account, or to someone without a key."""
-    return describe_catalogue(offer, viewer_of(account, offer), {"glm": Status.DEGRADED}, LaneBuilder({}, {}).reaches)
+    return describe_catalogue(
+        offer, viewer_of(account, offer, 0.0), {"glm": Status.DEGRADED}, LaneBuilder({}, {}).reaches
+    )
 
 
 def entry_of(offer: Offer, account: Account | None = ACCOUNT, model_id: str = GLM) -> Entry:

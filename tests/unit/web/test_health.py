@@ -60,7 +60,7 @@ class Case:
         """Let requests for a model end."""
         for _ in range(count):
             trace = Trace("req_1", "/v1/chat/completions", self.clock)
-            trace.model, trace.status = model, status
+            trace.model, trace.status, trace.attempts = model, status, 1
             self.observer.finished(trace)
 
     async def ask(self) -> Client:

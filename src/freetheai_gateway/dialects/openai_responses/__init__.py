@@ -28,6 +28,7 @@ class OpenAIResponses:
     """Implements `dialects.protocol.Dialect` (raw lane) and `dialects.protocol.Translator`."""
 
     name = DialectName.OPENAI_RESPONSES
+    forwarded_headers: tuple[bytes, ...] = ()
     keepalive = comment("keep-alive")
     limit_headers = LimitHeaderNames(
         limit=b"x-ratelimit-limit-requests",

@@ -24,8 +24,8 @@ def complaints(body: bytes) -> list[str]:
         found.append("max_tokens: Field required")
     found += _blank("system", fields.get("system"))
     messages = objects(fields.get("messages"))
-    if not messages or messages[0].get("role") != "user":
-        found.append("messages: first message must use the user role")
+    if not messages:
+        found.append("messages: at least one message is required")
     if messages and messages[-1].get("role") != "user" and _NO_PREFILL.match(str(fields.get("model"))):
         found.append("messages: the conversation must end with a user message")
     return [*found, *_messages(messages), *_thinking(fields)]
