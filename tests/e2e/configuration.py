@@ -50,24 +50,7 @@ class Plan:
     timeouts: str = "{ connect_s = 1, first_byte_s = 1.5, idle_s = 1.5, total_s = 18 }"
 
 
-def render(plan: Plan) -> str:
-    """Write the configuration file."""
-    return f"""
-[site]
-name = "FreeTheAi"
-
-[server]
-{_lines(plan.server)}
-
-[server.timeouts]
-{_lines(plan.edge)}
-
-[limits]
-window_s = {plan.window_s}
-
-[access]
-{_lines(plan.access)}
-
+_ACCESS = f"""\
 [[tiers]]
 level = {STARTER}
 name = "Starter"
@@ -102,7 +85,28 @@ minimum_tier = {STARTER}
 name = "Plus"
 models = ["plus/*"]
 minimum_tier = {REGULAR}
+"""
 
+
+def render(plan: Plan) -> str:
+    """Write the configuration file."""
+    return f"""
+[site]
+name = "FreeTheAi"
+
+[server]
+{_lines(plan.server)}
+
+[server.timeouts]
+{_lines(plan.edge)}
+
+[limits]
+window_s = {plan.window_s}
+
+[access]
+{_lines(plan.access)}
+
+{_ACCESS}
 [[providers]]
 name = "scripted"
 api = "openai"

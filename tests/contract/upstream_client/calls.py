@@ -1,8 +1,7 @@
 """How the suite calls a client: short forms of requests, replies and failures."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from freetheai_gateway.domain.pools import Timeouts
 from freetheai_gateway.services.ports import Origin, UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest

@@ -228,53 +228,56 @@ def test_system_when_claude_code_puts_its_attribution_first_then_only_this_diale
     assert [part.text for part in said if isinstance(part, Text)] == ["You are.", "A"]
 
 
-def test_parse_reads_turns_tools_and_results() -> None:
+AS_CLAUDE_CODE: dict[str, object] = {
+    "messages": [
+        {"role": "user", "content": "hi"},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "t", "signature": "Eq=="},
+                {"type": "redacted_thinking", "data": "Em"},
+                {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "toolu_1",
+                    "is_error": True,
+                    "content": [
+                        {"type": "text", "text": "no"},
+                        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
+                        {"type": "tool_reference", "tool_name": "g"},
+                        {
+                            "type": "search_result",
+                            "source": "s",
+                            "title": "T",
+                            "content": [{"type": "text", "text": "c"}],
+                        },
+                    ],
+                }
+            ],
+        },
+        {"role": "system", "content": "from now on"},
+    ],
+    "tools": [
+        {"name": "f", "description": "d", "input_schema": {"type": "object"}, "defer_loading": True},
+        {"type": "web_search_20250305", "name": "web_search"},
+    ],
+    "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": True},
+    "metadata": {"user_id": "u"},
+    "thinking": {"type": "adaptive", "display": "omitted"},
+    "output_config": {"effort": "xhigh", "format": {"type": "json_schema", "schema": {"type": "object"}}},
+    "stop_sequences": ["a", "b"],
+    "stream": True,
+}
+
+
+def test_parse_reads_turns_and_results() -> None:
     """What Claude Code sends, in neutral words."""
-    conversation = parse(
-        messages=[
-            {"role": "user", "content": "hi"},
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "thinking", "thinking": "t", "signature": "Eq=="},
-                    {"type": "redacted_thinking", "data": "Em"},
-                    {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}},
-                ],
-            },
-            {
-                "role": "user",
-                "content": [
-                    {
-                        "type": "tool_result",
-                        "tool_use_id": "toolu_1",
-                        "is_error": True,
-                        "content": [
-                            {"type": "text", "text": "no"},
-                            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
-                            {"type": "tool_reference", "tool_name": "g"},
-                            {
-                                "type": "search_result",
-                                "source": "s",
-                                "title": "T",
-                                "content": [{"type": "text", "text": "c"}],
-                            },
-                        ],
-                    }
-                ],
-            },
-            {"role": "system", "content": "from now on"},
-        ],
-        tools=[
-            {"name": "f", "description": "d", "input_schema": {"type": "object"}, "defer_loading": True},
-            {"type": "web_search_20250305", "name": "web_search"},
-        ],
-        tool_choice={"type": "tool", "name": "f", "disable_parallel_tool_use": True},
-        metadata={"user_id": "u"},
-        thinking={"type": "adaptive", "display": "omitted"},
-        output_config={"effort": "xhigh", "format": {"type": "json_schema", "schema": {"type": "object"}}},
-        stop_sequences=["a", "b"],
-        stream=True,
-    )
+    conversation = parse(**AS_CLAUDE_CODE)
     _, assistant, user, system = conversation.turns
     assert assistant.parts[0] == Thinking("t", "Eq==", "anthropic_messages")
     assert assistant.parts[1] == RedactedThinking("Em", "anthropic_messages")
@@ -292,6 +295,11 @@ def test_parse_reads_turns_tools_and_results() -> None:
     assert isinstance(found, File)
     assert (found.filename, found.source) == ("T", TextSource("c"))
     assert system.role is Role.SYSTEM
+
+
+def test_parse_reads_tools_and_options() -> None:
+    """Of the same request."""
+    conversation = parse(**AS_CLAUDE_CODE)
     tool, search = conversation.tools
     assert isinstance(tool, Tool)
     assert isinstance(search, VendorTool)
