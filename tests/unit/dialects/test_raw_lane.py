@@ -42,9 +42,9 @@ def test_alias_takes_the_place_of_the_top_level_model_only(body: bytes) -> None:
     assert after == before
 
 
-def test_alias_when_a_reply_names_no_model_then_nothing_is_added() -> None:
-    """Some upstreams leave it out."""
-    assert with_top_level_model(b'{"x":1}', None, "a") == b'{"x":1}'
+def test_alias_when_a_reply_names_no_model_then_it_is_added() -> None:
+    """Some upstreams leave it out; clients are always told which model answered."""
+    assert with_top_level_model(b'{"x":1}', None, "a") == b'{"x":1,"model":"a"}'
 
 
 def test_splice_when_nothing_was_learnt_then_nothing_is_replaced() -> None:
