@@ -7,9 +7,12 @@ CONFIG ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 NODE_PACKAGES := openai@6.49.0
+AGENTS := @anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 @ai-sdk/anthropic@4.0.105
+FRAMEWORKS := langchain-openai==1.7.3 langchain-anthropic==1.7.7 'pydantic-ai-slim[openai,anthropic]==2.68.0'
+ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix docs bench constraints clean
+.PHONY: help run test agents check fix docs bench constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +23,9 @@ run: $(VENV)/run.stamp ## Start the gateway with a local model and an own key (P
 test: $(VENV)/dev.stamp $(VENV)/node.stamp ## Run every test that this machine can run
 	@$(BIN)/python tools/services.py
 	@$(BIN)/pytest -q
+
+agents: $(VENV)/dev.stamp $(VENV)/agents.stamp ## Run Claude Code, Codex and frameworks through the gateway (downloads 350 MB, once)
+	@$(BIN)/pytest -q tests/agents $(ARGS)
 
 check: $(VENV)/dev.stamp ## Lint, types, architecture, sizes
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .
@@ -58,3 +64,7 @@ $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/node.stamp: $(VENV)/bin/python Makefile
 	@sh tools/install-node.sh $(VENV)/node $@ $(NODE_PACKAGES)
+
+$(VENV)/agents.stamp: $(VENV)/bin/python Makefile
+	@sh tools/install-agents.sh $(VENV) "$(AGENTS)" $(FRAMEWORKS)
+	@touch $@

@@ -6,20 +6,20 @@ It speaks every vendor's API, judged and voiced as they document them, and keeps
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import unquote, urlsplit
 
-from freetheai_gateway.testing.voices import VOICES, Answer, Asked, Call, Spent, Voice
+from freetheai_gateway.testing.voices import VOICES, Answer, Asked, Call, Failure, Spent, Trouble, Voice
 from freetheai_gateway.testing.voices.voice import decode_object
-from tests.agents.work import Work, read_work
+from tests.agents.serving import Silent, served
+from tests.agents.work import read_work
+from tests.e2e.gateway import CANARY, COMPLETION
 
 PROOF = "proof.txt"
 """The file that the agent is told to write."""
-SHELL_OUTPUT = "shell-output-4711"
-"""What the file holds and the command prints."""
+SHELL_OUTPUT = CANARY
+"""What the file holds and the command prints; the gateway may keep none of it."""
 COMMAND = f"echo {SHELL_OUTPUT} > {PROOF}; cat {PROOF}"
-GREETING = "Ready to help."
+GREETING = f"Hello {COMPLETION}."
 """What is said where no tool is called: several pieces of a stream."""
 SPENT = Spent(input_tokens=120, output_tokens=30)
 
@@ -46,26 +46,20 @@ class Received:
 
 
 class Actor:
-    """The server and what it received."""
+    """What the server does, and what it received."""
 
-    def __init__(self, server: ThreadingHTTPServer) -> None:
-        self._server = server
+    def __init__(self) -> None:
+        self.url = ""
+        """The root of the server."""
         self.tool = ""
+        self.trouble: Trouble | None = None
         self.received: list[Received] = []
 
-    @property
-    def url(self) -> str:
-        """The root of the server."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def of(self, dialect: str) -> list[Received]:
-        """List what came in a dialect."""
-        return [one for one in self.received if one.dialect == dialect]
-
-    def begin(self, tool: str) -> None:
-        """Forget what was, and from now on call `tool`, by the last part of its name, where it is offered."""
+    def begin(self, tool: str, trouble: Trouble | None = None) -> None:
+        """Forget what was, and from now on call `tool`, by the last part of its name, or answer with an error."""
         self.received.clear()
         self.tool = tool
+        self.trouble = trouble
 
 
 @contextmanager
@@ -73,18 +67,10 @@ def actor_in_thread() -> Iterator[Actor]:
     """Run the upstream beside the tests."""
 
     class Handler(_Handler):
-        pass
+        actor = Actor()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Handler.actor = actor = Actor(server)
-    thread = Thread(target=server.serve_forever, name="actor", kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield actor
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with served(Handler) as Handler.actor.url:
+        yield Handler.actor
 
 
 def answer_to(dialect: str, body: bytes, tool: str) -> Answer:
@@ -99,14 +85,16 @@ def answer_to(dialect: str, body: bytes, tool: str) -> Answer:
     return Answer(text="I will do it.", calls=(call,), spent=SPENT)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Silent):
     actor: Actor
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (the name is the standard library's)
         body = self.rfile.read(int(self.headers["content-length"]))
         path = urlsplit(self.path).path
-        voice = next(voice for voice in VOICES.values() if path.endswith(voice.paths))
+        voice = next((voice for voice in VOICES.values() if path.endswith(voice.paths)), None)
+        if voice is None:  # such as an upstream that counts no tokens
+            self._fail(Failure(404, b"{}"))
+            return
         complaints = tuple(voice.complaints(body))
         headers = tuple((name.lower(), value) for name, value in self.headers.items())
         self.actor.received.append(Received(voice.name, self.path, headers, body, complaints))
@@ -115,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(voice, Asked(str(model), body), streamed=fields.get("stream") is True or ":stream" in path)
 
     def _say(self, voice: Voice, asked: Asked, *, streamed: bool) -> None:
+        if self.actor.trouble is not None:
+            self._fail(voice.failure(self.actor.trouble))
+            return
         answer = answer_to(voice.name, asked.body, self.actor.tool)
         self.send_response(200)
         if streamed:
@@ -124,11 +115,16 @@ class _Handler(BaseHTTPRequestHandler):
             for event in [*voice.events(answer, asked), b""]:
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
             return
-        whole = voice.whole(answer, asked)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(whole)))
-        self.end_headers()
-        self.wfile.write(whole)
+        self._write_json(voice.whole(answer, asked))
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the standard library's)
-        """Stay silent."""
+    def _fail(self, failure: Failure) -> None:
+        self.send_response(failure.status)
+        for name, value in failure.headers:
+            self.send_header(name, value)
+        self._write_json(failure.body)
+
+    def _write_json(self, body: bytes) -> None:
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

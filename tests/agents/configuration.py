@@ -13,9 +13,7 @@ _PROVIDERS = (
 
 def render(upstream_url: str) -> str:
     """Write the configuration file."""
-    return _HEAD + "".join(
-        _provider(api, alias, model, upstream_url + path) for api, alias, model, path in _PROVIDERS
-    )
+    return _HEAD + "".join(_provider(api, alias, model, upstream_url + path) for api, alias, model, path in _PROVIDERS)
 
 
 _HEAD = f"""

@@ -47,9 +47,7 @@ def key(gateway: Gateway) -> Key:
 
 
 @pytest.fixture
-def desk(
-    request: pytest.FixtureRequest, gateway: Gateway, key: Key, wall: Wall, tmp_path: Path
-) -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest, gateway: Gateway, key: Key, wall: Wall, tmp_path: Path) -> Iterator[Desk]:
     """Give a client a home of its own, an empty folder to work in, and the gateway as the only way out."""
     desk = Desk(tmp_path, AGENTS / "node_modules", gateway.url, key.secret, wall.environment)
     if not request.config.getoption("--record"):

@@ -14,10 +14,15 @@ from freetheai_gateway import jsonc
 from tests.agents.tee import Said
 
 FOLDER = Path(__file__).parents[1] / "golden" / "clients"
+RECORDED = "openai_chat"
+"""The upstream whose conversations are kept: what a client sends does not depend on it but for the calls' ids."""
 _KEPT_CHARACTERS = 200
 _KEPT_HEADERS = re.compile(r"anthropic-.*|content-type|accept|user-agent|x-app|originator|x-codex-beta-features")
 _REPLACED = (
-    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "00000000-0000-4000-8000-000000000000"),
+    (
+        re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+        "00000000-0000-4000-8000-000000000000",
+    ),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "0" * 32),
     (re.compile(r"\b1[0-9]{12}\b"), "1700000000000"),
     (re.compile(r"(?<=_)[0-9A-HJKMNP-TV-Z]{26}(?=_)"), "0" * 26),

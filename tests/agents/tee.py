@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+
+from tests.agents.serving import Silent, served
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
@@ -23,16 +23,17 @@ class Said:
 class Tee:
     """The relay; `heard` is what came, in its order."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
+        self.url = ""
         self.heard: list[Said] = []
 
 
 @contextmanager
 def tee_in_thread(port: int) -> Iterator[Tee]:
     """Relay to a port of this machine."""
+    tee = Tee()
 
-    class Relay(BaseHTTPRequestHandler):
+    class Relay(Silent):
         def _relay(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = tuple((name.lower(), value) for name, value in self.headers.items())
@@ -52,16 +53,5 @@ def tee_in_thread(port: int) -> Iterator[Tee]:
 
         do_GET = do_POST = do_HEAD = _relay  # noqa: N815 (the names are the standard library's)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
-    tee = Tee(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = Thread(target=server.serve_forever, name="tee", kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with served(Relay) as tee.url:
         yield tee
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

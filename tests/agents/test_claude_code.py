@@ -2,10 +2,12 @@
 
 import pytest
 
+from freetheai_gateway.testing.voices import Trouble
 from freetheai_gateway.testing.voices.voice import decode_object
 from tests.agents.actor import PROOF, SHELL_OUTPUT, Actor
 from tests.agents.configuration import MODELS
 from tests.agents.desk import Desk, Done
+from tests.agents.golden import RECORDED
 from tests.agents.work import read_work
 
 FLAGS = ("--dangerously-skip-permissions", "--output-format", "json")
@@ -15,7 +17,7 @@ FLAGS = ("--dangerously-skip-permissions", "--output-format", "json")
 def test_claude_code_with_a_task_runs_the_shell_and_tells_the_result(dialect: str, desk: Desk, actor: Actor) -> None:
     """The model asks for a command, the agent runs it and sends the result, the model's last words reach the user."""
     actor.begin("Bash")
-    desk.golden = "claude-code"
+    desk.golden = "claude-code" if dialect == RECORDED else ""
     done = ask(desk, MODELS[dialect])
     assert done.code == 0, done
     assert (desk.work / PROOF).read_text().strip() == SHELL_OUTPUT
@@ -32,6 +34,17 @@ def test_claude_code_names_a_model_of_its_own_for_a_small_call_gets_the_alias(de
     assert done.code == 0, done
     assert SHELL_OUTPUT in done.out
     assert_worked(actor, "openai_chat")
+
+
+@pytest.mark.parametrize("dialect", MODELS)
+def test_claude_code_with_too_long_a_conversation_understands_the_refusal(
+    dialect: str, desk: Desk, actor: Actor
+) -> None:
+    """It looks for the words that start its compaction, whatever the vendor's own were, and does not try again."""
+    actor.begin("Bash", Trouble.CONTEXT_TOO_LONG)
+    told = decode_object(ask(desk, MODELS[dialect]).out)
+    assert (told["is_error"], told["terminal_reason"]) == (True, "prompt_too_long")
+    assert len(actor.received) == 1
 
 
 def ask(desk: Desk, model: str) -> Done:

@@ -29,9 +29,7 @@ IDS = [f"{section}-{number}" for number, (section, *_) in enumerate(RECIPES)]
 
 
 @pytest.mark.parametrize(("section", "language", "block"), RECIPES, ids=IDS)
-def test_recipe_when_run_prints_the_answer(
-    section: str, language: str, block: str, desk: Desk, actor: Actor
-) -> None:
+def test_recipe_when_run_prints_the_answer(section: str, language: str, block: str, desk: Desk, actor: Actor) -> None:
     """A reader who pastes the block gets an answer from the model that it names."""
     actor.begin("")
     _configure(desk, section)

@@ -11,21 +11,20 @@ from itertools import cycle
 
 import httpx2
 
+from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.clock import SystemClock
-from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages, MessagesTranslator
+from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.complaint import parse_complaint
-from freetheai_gateway.dialects.gemini import Gemini
 from freetheai_gateway.dialects.lanes import Lane, RawLane, TranslationLane
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import (
-    ClientTranslator,
     ClientView,
     Dialect,
+    DialectName,
     MalformedReply,
     Target,
     UpstreamSaidError,
-    UpstreamTranslator,
 )
 from freetheai_gateway.dialects.token_estimate import estimate_tokens
 from freetheai_gateway.domain.pools import Quirks
@@ -40,22 +39,10 @@ REQUEST_ID = "req_01MATRIX"
 CUTS = (1, 7, 3, 64, 2, 29)
 """Sizes of the pieces in which an upstream's bytes arrive, over and over."""
 
-_CHAT, _RESPONSES = OpenAIChat(), OpenAIResponses()
 _RAW: dict[str, Dialect] = {
-    "openai_chat": _CHAT,
+    "openai_chat": OpenAIChat(),
     "anthropic_messages": AnthropicMessages(),
-    "openai_responses": _RESPONSES,
-}
-_CLIENTS: dict[str, ClientTranslator] = {
-    "openai_chat": _CHAT,
-    "anthropic_messages": MessagesTranslator(),
-    "openai_responses": _RESPONSES,
-}
-_UPSTREAMS: dict[str, UpstreamTranslator] = {
-    "openai_chat": _CHAT,
-    "anthropic_messages": MessagesTranslator(),
-    "openai_responses": _RESPONSES,
-    "gemini": Gemini(),
+    "openai_responses": OpenAIResponses(),
 }
 MODELS = {
     "openai_chat": "glm-5.1",
@@ -116,6 +103,7 @@ class Loop:
     bodies: list[bytes] = field(default_factory=list)
     """What the upstream got."""
     dropped: tuple[str, ...] = ()
+    reply_id: str = ""
     usage: Usage | None = None
     """What would be charged for the last reply."""
 
@@ -160,20 +148,21 @@ class Loop:
         return self._translation(body, target)
 
     def _translation(self, body: bytes, target: Target) -> TranslationLane:
-        client = _CLIENTS[self.client]
+        client = CLIENTS[DialectName(self.client)]
         conversation = client.parse(body)
         view = ClientView(ALIAS, "01MATRIX", 1_795_397_400, conversation, estimate_tokens(conversation))
-        return TranslationLane(client, _UPSTREAMS[self.upstream], view, target)
+        return TranslationLane(client, UPSTREAMS[DialectName(self.upstream)], view, target)
 
     def _stream(self, lane: Lane, data: bytes) -> httpx2.Response:
         out: list[bytes] = []
+        self.reply_id = ""
         try:
             self._relay(lane, data, out)
         except (MalformedReply, UpstreamSaidError) as fault:
             error = from_fault(fault, self._trace())
             if not any(out):
                 raise error from fault
-            out.append(_RAW[self.client].render_stream_error(error, REQUEST_ID))
+            out.append(_RAW[self.client].render_stream_error(error, REQUEST_ID, self.reply_id))
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=b"".join(out))
 
     def _relay(self, lane: Lane, data: bytes, out: list[bytes]) -> None:
@@ -184,6 +173,7 @@ class Loop:
             stream = lane.open_stream()
             for piece in _cut(data, self.cuts):
                 out.append(stream.feed(piece))
+                self.reply_id = stream.reply_id
                 stream.check()
         out.append(stream.finish())
         self.usage = stream.usage

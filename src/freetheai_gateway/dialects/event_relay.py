@@ -34,6 +34,8 @@ class Sight:
     has_content: bool = False
     finished: bool = False
     """The reply is complete, though a terminator may follow."""
+    reply_id: str = ""
+    """As in `RawStream`."""
 
 
 class EventReader(Protocol):
@@ -63,6 +65,7 @@ class EventRelay:
         "_splice",
         "delivered",
         "event_count",
+        "reply_id",
         "usage",
     )
 
@@ -76,6 +79,7 @@ class EventRelay:
         self.usage: Usage | None = None
         self.delivered = False
         self.event_count = 0
+        self.reply_id = ""
 
     @property
     def final(self) -> bytes:
@@ -146,6 +150,8 @@ class EventRelay:
             self.usage = sight.usage
         if sight.finished:
             self._finished = True
+        if sight.reply_id:
+            self.reply_id = sight.reply_id
         if sight.has_content:
             self.delivered = True
             self.event_count += 1

@@ -161,7 +161,7 @@ def _usage_of(reply: Reply) -> Usage | None:
 class TranslatedStream:
     """Implements `RawStream` with the machines of two dialects; constant memory."""
 
-    __slots__ = ("_failure", "_final", "_parser", "_renderer", "delivered", "event_count", "usage")
+    __slots__ = ("_failure", "_final", "_parser", "_renderer", "delivered", "event_count", "reply_id", "usage")
 
     def __init__(self, parser: ReplyParser, renderer: ReplyRenderer) -> None:
         self._parser = parser
@@ -171,6 +171,7 @@ class TranslatedStream:
         self.usage: Usage | None = None
         self.delivered = False
         self.event_count = 0
+        self.reply_id = ""
 
     @property
     def final(self) -> bytes:

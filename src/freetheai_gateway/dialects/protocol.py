@@ -63,6 +63,8 @@ class RawStream(Protocol):
     """At least one byte of content was given out."""
     event_count: int
     """Events with content that were given out; the measure of an estimate where usage is missing."""
+    reply_id: str
+    """The upstream's id of the reply, where the client has seen it and insists that it stays the same; else empty."""
 
     @property
     def final(self) -> bytes:
@@ -124,8 +126,8 @@ class Dialect(Protocol):
         """Render an error as the body of an HTTP error."""
         ...
 
-    def render_stream_error(self, error: GatewayError, request_id: str) -> bytes:
-        """Render an error as the last event of a stream."""
+    def render_stream_error(self, error: GatewayError, request_id: str, reply_id: str = "") -> bytes:
+        """Render an error as the last event of a stream; `reply_id` as in `RawStream`."""
         ...
 
 

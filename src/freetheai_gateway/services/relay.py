@@ -99,8 +99,9 @@ def _is_json(reply: UpstreamReply) -> bool:
 
 
 def _mark(stream: RawStream, trace: Trace) -> None:
-    """Note the times of what goes to the client now."""
+    """Note the times of what goes to the client now, and the id that it sees."""
     trace.end_wait()
+    trace.reply_id = stream.reply_id
     if stream.delivered:
         trace.mark_first_token()
 

@@ -27,6 +27,7 @@ class Trace:
         "outcome",
         "own_s",
         "provider",
+        "reply_id",
         "request_id",
         "route",
         "started_at",
@@ -63,6 +64,8 @@ class Trace:
         """What translation left out."""
         self.lane = ("", "")
         """Client and upstream dialect, where something was left out between them."""
+        self.reply_id = ""
+        """The upstream's id of a reply whose stream has begun, where its error event must repeat it."""
         self.outcome = ""
         """How the last upstream call went, as a metric's label: `ok`, `http_429`, `head_timeout`, …"""
         self.usage = Usage()

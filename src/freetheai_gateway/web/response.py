@@ -124,7 +124,7 @@ class Response:
         self._trace.status, self._trace.code = error.status, error.code
         request_id = self._trace.request_id
         if self._started:
-            event = self.dialect.render_stream_error(error, request_id)
+            event = self.dialect.render_stream_error(error, request_id, self._trace.reply_id)
             await self._send({"type": "http.response.body", "body": event})
             return
         headers = (JSON, *_retry_headers(error), *error.headers)

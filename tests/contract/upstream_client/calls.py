@@ -14,7 +14,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 def request(server: TcpServer, **changes: object) -> UpstreamRequest:
     """Ask the server for something, over plain TCP unless `origin` says otherwise."""
     plain = UpstreamRequest("POST", Origin("http", "127.0.0.1", server.port), "/v1/chat", body=b"{}")
-    return replace(plain, **changes)  # type: ignore[arg-type] # the fields are the caller's to get right
+    return replace(plain, **changes)
 
 
 def streamed(server: TcpServer, timeouts: Timeouts | None = None) -> UpstreamRequest:

@@ -12,7 +12,7 @@ from freetheai_gateway.dialects.gemini import Gemini
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import RenderedRequest, Target, Translator, UpstreamTranslator
-from freetheai_gateway.domain.conversation import ToolCall, ToolKind, ToolResult
+from freetheai_gateway.domain.conversation import Tool, ToolCall, ToolKind, ToolResult
 from freetheai_gateway.domain.pools import Quirks
 from freetheai_gateway.testing.voices import VOICES
 from freetheai_gateway.testing.voices.voice import Object, decode_object, objects
@@ -91,6 +91,6 @@ def test_instructions_behind_tools_in_the_input_stay_instructions() -> None:
 def test_grammar_of_a_tool_of_free_text_is_told_where_it_cannot_be_enforced(upstream: str) -> None:
     """A model that only knows JSON tools has to learn the form of the text from the description."""
     tools = golden("codex-free-text").dialect.parse(bytes(golden("codex-free-text").body)).tools
-    assert [tool.name for tool in tools if getattr(tool, "kind", None) is ToolKind.CUSTOM] == ["apply_patch"]
+    assert [tool.name for tool in tools if isinstance(tool, Tool) and tool.kind is ToolKind.CUSTOM] == ["apply_patch"]
     body: Object = decode_object(rendered("codex-free-text", UPSTREAMS[upstream]).body)
     assert "start: begin_patch hunk+ end_patch" in jsonc.encode(body["tools"]).decode()

@@ -98,9 +98,7 @@ def test_gemini_voice_when_a_prompt_is_blocked_then_the_sdk_sees_the_reason(
     assert reply.prompt_feedback.block_reason is types.BlockedReason.PROHIBITED_CONTENT
 
 
-def test_voices_when_a_field_is_unknown_then_they_refuse(
-    upstream: SpeakingUpstream, openai_sdk: openai.OpenAI
-) -> None:
+def test_voices_when_a_field_is_unknown_then_they_refuse(upstream: SpeakingUpstream, openai_sdk: openai.OpenAI) -> None:
     """Vendors refuse what they do not know; a lenient fake would hide that."""
     for voice in VOICES.values():
         assert voice.complaints(b'{"tomorrow":1}')

@@ -39,8 +39,9 @@ def render_error(error: GatewayError, request_id: str) -> bytes:
     return encode({"type": "error", "error": inner, "request_id": request_id})
 
 
-def render_stream_error(error: GatewayError, request_id: str) -> bytes:
+def render_stream_error(error: GatewayError, request_id: str, reply_id: str = "") -> bytes:
     """Render as `event: error`, after which nothing follows."""
+    del reply_id
     return b"event: error\ndata: " + render_error(error, request_id) + b"\n\n"
 
 

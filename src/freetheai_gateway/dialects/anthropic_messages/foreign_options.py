@@ -22,7 +22,6 @@ from freetheai_gateway.jsonc import Raw
 
 _JSON_ONLY = "Answer with a single JSON object and nothing else: no explanation, no code fence."
 _JSON_OF_SCHEMA = "Answer with JSON that follows this JSON Schema and nothing else, no code fence:\n"
-_FREE_TEXT = "The input is free text."
 _UNSAID = ("seed", "presence_penalty", "frequency_penalty", "logit_bias")
 
 
@@ -96,7 +95,7 @@ def _offered(conversation: Conversation, dropped: set[str]) -> list[Block]:
 def _tool(tool: Tool) -> Block:
     is_custom = tool.kind is ToolKind.CUSTOM
     written: Block = {"name": safe(flat_name(tool.name, tool.namespace))}
-    description = "\n".join(filter(None, (tool.description, _free_text(tool) if is_custom else None)))
+    description = custom_tools.description(tool) if is_custom else tool.description
     if description:
         written["description"] = description
     written["input_schema"] = custom_tools.SCHEMA if is_custom else input_schema(tool.schema)
@@ -105,12 +104,6 @@ def _tool(tool: Tool) -> Block:
     if tool.cache is not None:
         written["cache_control"] = cache_control(tool.cache)
     return written
-
-
-def _free_text(tool: Tool) -> str:
-    if tool.grammar is None:
-        return _FREE_TEXT
-    return f"The input is text of this {tool.grammar.syntax} grammar:\n{tool.grammar.definition}"
 
 
 def _sent_name(conversation: Conversation, name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from freetheai_gateway.dialects.anthropic_messages.capabilities import Capabilities
 from freetheai_gateway.dialects.anthropic_messages.foreign_turns import lacks_thinking
 from freetheai_gateway.dialects.anthropic_messages.name import MESSAGES
-from freetheai_gateway.dialects.anthropic_messages.request import FALLBACK_OUTPUT_TOKENS
+from freetheai_gateway.dialects.anthropic_messages.request import filled_in_tokens
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block
 from freetheai_gateway.dialects.protocol import Target
 from freetheai_gateway.domain.conversation import Conversation, Reasoning, ToolMode
@@ -37,7 +37,7 @@ def plan_thinking(conversation: Conversation, target: Target, capabilities: Capa
     reasoning = conversation.reasoning
     max_tokens = conversation.sampling.max_tokens
     if max_tokens is None:
-        max_tokens = target.default_output_tokens or FALLBACK_OUTPUT_TOKENS
+        max_tokens = filled_in_tokens(target.default_output_tokens, target.max_output_tokens)
     max_tokens = _capped(max_tokens, target)
     if reasoning.enabled is False or reasoning.effort == "none":
         is_known = capabilities.adaptive_thinking or capabilities.manual_thinking

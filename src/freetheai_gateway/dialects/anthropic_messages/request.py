@@ -9,6 +9,17 @@ from freetheai_gateway.jsonc import write_fields
 FALLBACK_OUTPUT_TOKENS = 4096
 """Sent where neither the client nor the catalogue names a cap: upstreams require `max_tokens`."""
 
+MOST_FILLED_IN_TOKENS = 32_000
+"""The most that is filled in where the catalogue knows what the model can: clients of other dialects who name no cap
+mean to the end of the answer, and Claude Code names this one itself."""
+
+
+def filled_in_tokens(default_output_tokens: int | None, max_output_tokens: int | None) -> int:
+    """Decide `max_tokens` for a request that names none."""
+    if default_output_tokens is not None:
+        return default_output_tokens
+    return min(max_output_tokens or FALLBACK_OUTPUT_TOKENS, MOST_FILLED_IN_TOKENS)
+
 
 def parse_request(body: bytes) -> RawRequest:
     """Read a request body; raises `InvalidRequest`."""
@@ -29,7 +40,7 @@ def render_request(
     fields["model"] = upstream_model
     fields["messages"] = without_foreign_reasoning(request.fields["messages"])
     if "max_tokens" not in fields:
-        fields["max_tokens"] = default_output_tokens or FALLBACK_OUTPUT_TOKENS
+        fields["max_tokens"] = filled_in_tokens(default_output_tokens, None)
     for name in quirks.drop:
         fields.pop(name, None)
     return write_fields(fields)

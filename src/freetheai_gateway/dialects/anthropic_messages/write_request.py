@@ -13,11 +13,12 @@ from freetheai_gateway.dialects.anthropic_messages.foreign_thinking import plan_
 from freetheai_gateway.dialects.anthropic_messages.foreign_turns import write_foreign_turns
 from freetheai_gateway.dialects.anthropic_messages.name import MESSAGES
 from freetheai_gateway.dialects.anthropic_messages.own_turns import write_own_turns
-from freetheai_gateway.dialects.anthropic_messages.request import FALLBACK_OUTPUT_TOKENS
+from freetheai_gateway.dialects.anthropic_messages.request import filled_in_tokens
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, Writer, cache_control
 from freetheai_gateway.dialects.anthropic_messages.write_options import write_options
 from freetheai_gateway.dialects.protocol import RenderedRequest, Target
 from freetheai_gateway.dialects.tool_names import restored_names
+from freetheai_gateway.dialects.unsayable import refuse_unsayable_fields
 from freetheai_gateway.domain.conversation import Conversation, Tool, VendorTool
 from freetheai_gateway.jsonc import Raw, encode
 
@@ -43,7 +44,7 @@ def _own(conversation: Conversation, target: Target, dropped: set[str]) -> Block
     if conversation.tools:
         body["tools"] = [_own_tool(tool) for tool in conversation.tools]
     if conversation.sampling.max_tokens is None:
-        body["max_tokens"] = target.default_output_tokens or FALLBACK_OUTPUT_TOKENS
+        body["max_tokens"] = filled_in_tokens(target.default_output_tokens, target.max_output_tokens)
     return {**body, **conversation.native, **conversation.spelling}
 
 
@@ -57,6 +58,7 @@ def _own_tool(tool: Tool | VendorTool) -> Block | Raw:
 
 
 def _foreign(conversation: Conversation, target: Target, dropped: set[str]) -> Block:
+    refuse_unsayable_fields(conversation)
     refuse_unsayable(conversation.sampling)
     name_unsaid(conversation, dropped)
     capabilities = capabilities_of(target.model)

@@ -7,6 +7,7 @@ from freetheai_gateway.dialects.gemini.schema import response_schema
 from freetheai_gateway.dialects.gemini.thinking import thinking_config
 from freetheai_gateway.dialects.gemini.tools import write_tools
 from freetheai_gateway.dialects.protocol import RenderedRequest, Target
+from freetheai_gateway.dialects.unsayable import has_cache_marks, refuse_unsayable_fields
 from freetheai_gateway.domain.conversation import Conversation, OutputFormat, OutputKind, Sampling
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import encode
@@ -24,6 +25,7 @@ _UNSAID = ("logprobs", "top_logprobs", "logit_bias")
 
 def write_request(conversation: Conversation, target: Target) -> RenderedRequest:
     """Write the body; the model stands in the address. Raises `InvalidRequest` for what must be refused."""
+    refuse_unsayable_fields(conversation)
     _refuse_unsayable(conversation.sampling)
     dropped = _unsaid(conversation)
     traits = traits_of(target.model)
@@ -68,6 +70,8 @@ def _unsaid(conversation: Conversation) -> set[str]:
     unsaid = set(conversation.native)
     unsaid.update(name for name in _UNSAID if getattr(conversation.sampling, name))
     unsaid.update(name for name in ("verbosity", "user") if getattr(conversation, name) is not None)
+    if has_cache_marks(conversation):
+        unsaid.add("cache_control")
     return unsaid
 
 

@@ -8,7 +8,6 @@ from freetheai_gateway.domain.conversation import Conversation, Tool, ToolChoice
 
 Body = dict[str, object]
 
-_FREE_TEXT = "The input is free text."
 _MODES = {ToolMode.AUTO: "AUTO", ToolMode.NONE: "NONE", ToolMode.REQUIRED: "ANY"}
 
 
@@ -51,19 +50,13 @@ def _own_name(tool: Tool) -> str:
 def _declaration(tool: Tool) -> Body:
     is_custom = tool.kind is ToolKind.CUSTOM
     written: Body = {"name": sent_name(_own_name(tool))}
-    description = "\n".join(filter(None, (tool.description, _form_of_input(tool) if is_custom else None)))
+    description = custom_tools.description(tool) if is_custom else tool.description
     if description:
         written["description"] = description
     schema = parameters(custom_tools.SCHEMA if is_custom else tool.schema)
     if schema is not None:
         written["parameters"] = schema
     return written
-
-
-def _form_of_input(tool: Tool) -> str:
-    if tool.grammar is None:
-        return _FREE_TEXT
-    return f"The input is text that follows this {tool.grammar.syntax} grammar:\n{tool.grammar.definition}"
 
 
 def _calling_config(conversation: Conversation, choice: ToolChoice) -> Body:

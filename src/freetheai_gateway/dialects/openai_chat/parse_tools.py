@@ -1,11 +1,15 @@
 """A client's tools and tool choice, in every spelling that clients use."""
 
+from typing import Literal
+
+import msgspec
+
 from freetheai_gateway.dialects.openai_chat.fields import FieldReader
 from freetheai_gateway.dialects.openai_chat.parse_parts import cache_mark
 from freetheai_gateway.dialects.openai_chat.reasoning import OWN
-from freetheai_gateway.domain.conversation import Tool, ToolChoice, ToolKind, ToolMode, VendorTool
+from freetheai_gateway.domain.conversation import Grammar, Tool, ToolChoice, ToolKind, ToolMode, VendorTool
 from freetheai_gateway.errors import InvalidRequest
-from freetheai_gateway.jsonc import Raw, decode_str, encode_raw
+from freetheai_gateway.jsonc import Decoder, InvalidJSON, Raw, decode_str, encode_raw
 
 _MODES = {
     "auto": ToolMode.AUTO,
@@ -15,6 +19,21 @@ _MODES = {
 }
 """`any` is Anthropic's and Mistral's word."""
 _NAMED = frozenset({"function", "custom", "tool"})
+
+
+class _Definition(msgspec.Struct, forbid_unknown_fields=True):
+    syntax: str
+    definition: str
+
+
+class _GrammarFormat(msgspec.Struct, forbid_unknown_fields=True):
+    """`format` of a custom tool; one that is not just this is left over as it came."""
+
+    type: Literal["grammar"]
+    grammar: _Definition
+
+
+_decode_grammar: Decoder[_GrammarFormat] = Decoder(_GrammarFormat)
 
 
 def parse_tools(items: list[Raw]) -> tuple[Tool | VendorTool, ...]:
@@ -52,8 +71,18 @@ def _function(function: FieldReader, outer: FieldReader | None = None) -> Tool:
 def _custom(tool: FieldReader, inner: FieldReader) -> Tool:
     name = inner.text("name")
     inner.require("name", name)
-    description = inner.text("description")
-    return Tool(name or "", description, kind=ToolKind.CUSTOM, native=_native(tool, "custom", inner))
+    description, grammar = inner.text("description"), _take_grammar(inner)
+    native = _native(tool, "custom", inner)
+    return Tool(name or "", description, kind=ToolKind.CUSTOM, native=native, grammar=grammar)
+
+
+def _take_grammar(inner: FieldReader) -> Grammar | None:
+    try:
+        found = _decode_grammar(inner.rest().get("format", b""))
+    except InvalidJSON:
+        return None
+    inner.raw("format")
+    return Grammar(found.grammar.syntax, found.grammar.definition)
 
 
 def _native(outer: FieldReader | None, kind: str, inner: FieldReader) -> dict[str, Raw]:

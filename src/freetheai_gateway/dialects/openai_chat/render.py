@@ -9,8 +9,9 @@ from freetheai_gateway.dialects.openai_chat.render_own import own_messages
 from freetheai_gateway.dialects.openai_chat.render_parts import Json, PartWriter
 from freetheai_gateway.dialects.openai_chat.render_tools import render_tools
 from freetheai_gateway.dialects.openai_chat.strictness import fits_strict
-from freetheai_gateway.dialects.protocol import RenderedRequest, Target
+from freetheai_gateway.dialects.protocol import DialectName, RenderedRequest, Target
 from freetheai_gateway.dialects.tool_names import restored_names
+from freetheai_gateway.dialects.unsayable import refuse_unsayable_fields
 from freetheai_gateway.domain.conversation import Conversation, OutputFormat, OutputKind, Reasoning, Sampling
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import Decoder, Fields, InvalidJSON, Raw, write_fields
@@ -20,8 +21,18 @@ _MAX_STOPS = 4
 _MAX_USER_LENGTH = 64
 _MEDIUM_FROM_TOKENS = 4096
 _HIGH_FROM_TOKENS = 16384
-_REFUSED = frozenset({"mcp_servers"})
-"""Fields of other dialects without which the answer would be another one."""
+_SAME_IN_RESPONSES = frozenset(
+    {
+        "metadata",
+        "service_tier",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "moderation",
+    }
+)
+"""Fields that Responses has too, with the same meaning."""
 
 _decode_fields: Decoder[Fields] = Decoder(Fields)
 
@@ -126,12 +137,13 @@ def _native(conversation: Conversation, writer: PartWriter) -> Mapping[str, obje
         for name in (OLD_CAP, NEW_CAP, "stream_options"):
             spelled.pop(name, None)
         return {**conversation.native, **spelled}
-    for name, value in conversation.native.items():
-        if name in _REFUSED and bytes(value) not in {b"null", b"[]"}:
-            raise InvalidRequest(f"{name} is not supported with this model.", param=name)
-        if bytes(value) != b"null":
+    refuse_unsayable_fields(conversation)
+    said = {name: value for name, value in conversation.native.items() if bytes(value) != b"null"}
+    same = _SAME_IN_RESPONSES if conversation.dialect == DialectName.OPENAI_RESPONSES else frozenset[str]()
+    for name in said:
+        if name not in same:
             writer.drop(name)
-    return {}
+    return {name: value for name, value in said.items() if name in same}
 
 
 def _caps(conversation: Conversation, target: Target, writer: PartWriter) -> Json:

@@ -1,6 +1,6 @@
 """Tools and tool choice for an upstream."""
 
-from freetheai_gateway.dialects.custom_tools import SCHEMA
+from freetheai_gateway.dialects import custom_tools
 from freetheai_gateway.dialects.openai_chat.render_calls import sent_name
 from freetheai_gateway.dialects.openai_chat.render_parts import Json, PartWriter
 from freetheai_gateway.dialects.protocol import DialectName
@@ -65,16 +65,22 @@ def _own(tool: Tool) -> Json:
     native: Json = dict(tool.native)
     extra = native.pop(kind, None)
     inner = {**(_decode_fields(extra) if isinstance(extra, Raw) else {}), **_described(tool)}
+    if tool.grammar is not None:
+        grammar = {"syntax": tool.grammar.syntax, "definition": tool.grammar.definition}
+        inner["format"] = {"type": "grammar", "grammar": grammar}
     return {"type": kind, kind: inner, **native}
 
 
 def _foreign(tool: Tool, writer: PartWriter) -> Json:
     writer.note_cache(tool.cache)
+    is_custom = tool.kind is ToolKind.CUSTOM
     for name in tool.native:
-        writer.drop(name)
+        if not (is_custom and name == "format"):  # free text, which the description says
+            writer.drop(name)
     function = _described(tool)
-    if tool.kind is ToolKind.CUSTOM:
-        function["parameters"] = SCHEMA
+    if is_custom:
+        function["description"] = custom_tools.description(tool)
+        function["parameters"] = custom_tools.SCHEMA
     function.setdefault("parameters", _ANY_OBJECT)
     return {"type": "function", "function": function}
 

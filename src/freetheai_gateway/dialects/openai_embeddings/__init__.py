@@ -85,8 +85,9 @@ class OpenAIEmbeddings:
         return RawReply(with_top_level_model(body, reply.model, alias), usage, delivered=bool(reply.data))
 
     @staticmethod
-    def render_stream_error(error: GatewayError, request_id: str) -> bytes:
+    def render_stream_error(error: GatewayError, request_id: str, reply_id: str = "") -> bytes:
         """Never asked for, but part of the protocol."""
+        del reply_id
         return render_error(error, request_id)
 
     @staticmethod

@@ -43,6 +43,7 @@ class ResponsesEventReader:
         return Sight(
             fate=Fate.LAST if event.type in LAST_EVENTS else Fate.PASS,
             model=response.model if response is not None else None,
+            reply_id=(response.id or "") if response is not None else "",
             usage=usage.to_usage() if usage is not None else None,
             has_content=event.type.endswith((".delta", "output_item.done")),
         )

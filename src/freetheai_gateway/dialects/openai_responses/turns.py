@@ -58,9 +58,13 @@ class Turns:
         turn.parts.append(part)
 
     def opaque(self, part: Opaque) -> None:
-        """Take an item that only this dialect knows; it never parts calls from their results."""
+        """Take an item that only this dialect knows; it never parts calls from their results.
+
+        Before anything else it stands with the instructions, such as tools do that come first: the developer's
+        messages behind it are still the beginning.
+        """
         if not self._turns or INSTRUCTIONS in self._turns[-1].native:
-            self._turns.append(_Open(Role.USER, []))
+            self._turns.append(_Open(Role.DEVELOPER, []))
         self._turns[-1].parts.append(part)
 
     def closed(self) -> tuple[Turn, ...]:

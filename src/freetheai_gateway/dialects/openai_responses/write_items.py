@@ -97,8 +97,11 @@ class ItemWriter:
                 "Files that were uploaded to a vendor can't be used here; send the bytes or an https address.",
                 param="file_id",
             )
+        if isinstance(part, Audio):
+            raise InvalidRequest("This model takes no audio input.", param="messages")
         if isinstance(part, File) and isinstance(part.source, TextSource):
-            return {"type": text_type(role), "text": part.source.text}
+            title = f"{part.filename}:\n" if part.filename else ""
+            return {"type": text_type(role), "text": title + part.source.text}
         return write_part(_foreign(part), role, with_cache=self._with_cache)
 
     def _write_item(self, part: Part) -> object | None:
@@ -205,7 +208,5 @@ def _foreign(part: Part) -> Part:
             return File(source, filename or ("document.pdf" if inline else None), cache)
         case Refusal(text=text):
             return Refusal(text)
-        case Audio(data=data, format=form):
-            return Audio(data, form)
         case _:
             return part

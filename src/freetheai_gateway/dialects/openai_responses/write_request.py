@@ -16,6 +16,7 @@ from freetheai_gateway.dialects.openai_responses.write_tools import (
 )
 from freetheai_gateway.dialects.protocol import DialectName, RenderedRequest, Target
 from freetheai_gateway.dialects.tool_names import restored_names
+from freetheai_gateway.dialects.unsayable import has_cache_marks, refuse_unsayable_fields
 from freetheai_gateway.domain.conversation import Conversation, Role, Text, Turn, VendorTool
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import encode
@@ -61,6 +62,7 @@ def render(conversation: Conversation, target: Target) -> RenderedRequest:
         known = _SAME_IN_CHAT if from_openai else frozenset[str]()
         fields |= {name: value for name, value in conversation.native.items() if name in known}
         dropped += [name for name in native_of(conversation.native) if name not in known]
+        dropped += ["cache_control"] if not from_openai and has_cache_marks(conversation) else []
         fields |= _include(conversation)
     fields["model"] = target.model
     fields |= _instructions_and_input(conversation.turns, writer, own=own)
@@ -81,9 +83,12 @@ def render(conversation: Conversation, target: Target) -> RenderedRequest:
 
 
 def _unsayable(conversation: Conversation) -> list[str]:
+    refuse_unsayable_fields(conversation)
     sampling = conversation.sampling
     if (sampling.choices or 1) > 1:
         raise InvalidRequest("n must be 1 for this model: it gives one answer.", param="n")
+    if sampling.max_tokens is not None and sampling.max_tokens < 1:
+        raise InvalidRequest("max_tokens must be at least 1 with this model.", param="max_tokens")
     dropped = [name for name in _UNSAYABLE if _is_set(getattr(sampling, name))]
     tools = (tool for tool in conversation.tools if isinstance(tool, VendorTool) and tool.dialect != OWN)
     return dropped + [tool.kind for tool in tools]

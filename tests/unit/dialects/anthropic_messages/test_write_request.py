@@ -225,6 +225,8 @@ def test_bug_92_max_tokens_is_filled_in_and_capped() -> None:
     assert body()["max_tokens"] == 4096
     target = Target(OLD, Quirks(), default_output_tokens=777, max_output_tokens=1000)
     assert body(target=target)["max_tokens"] == 777
+    assert body(target=Target(OLD, Quirks(), max_output_tokens=8192))["max_tokens"] == 8192
+    assert body(target=Target(OLD, Quirks(), max_output_tokens=128_000))["max_tokens"] == 32_000
     assert body(target=target, sampling=Sampling(max_tokens=5000))["max_tokens"] == 1000
 
 

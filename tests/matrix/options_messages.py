@@ -1,0 +1,160 @@
+"""Options of Messages clients."""
+
+from tests.matrix.limits import MESSAGES
+from tests.matrix.option import (
+    CALLING,
+    CONFIG,
+    GEMINI_PART,
+    IMAGE_URL,
+    ITEM_PART,
+    MESSAGE_PART,
+    PDF,
+    PDF_URL,
+    SCHEMA,
+    Body,
+    Dropped,
+    Option,
+    Rejected,
+    To,
+    dropped_everywhere,
+    on_each,
+    said,
+)
+
+
+def _tool(name: str) -> Body:
+    return {"name": name, "input_schema": SCHEMA}
+
+
+_TOOLS = [_tool("look"), _tool("ask")]
+
+MESSAGES_OPTIONS: tuple[Option, ...] = (
+    on_each(
+        MESSAGES,
+        "`temperature`",
+        {"temperature": 0.5},
+        To("temperature", 0.5),
+        To("temperature", 0.5),
+        To(f"{CONFIG}.temperature", 0.5),
+    ),
+    on_each(MESSAGES, "`top_p`", {"top_p": 0.5}, To("top_p", 0.5), To("top_p", 0.5), To(f"{CONFIG}.topP", 0.5)),
+    on_each(MESSAGES, "`top_k`", {"top_k": 5}, Dropped("top_k"), Dropped("top_k"), To(f"{CONFIG}.topK", 5)),
+    on_each(MESSAGES, "`max_tokens` 0", {"max_tokens": 0}, Rejected("max_tokens")),
+    on_each(
+        MESSAGES,
+        "`stop_sequences`, more than four",
+        {"stop_sequences": list("abcde")},
+        Dropped("stop"),
+        Dropped("stop"),
+        To(f"{CONFIG}.stopSequences", list("abcde")),
+    ),
+    on_each(
+        MESSAGES,
+        "`metadata.user_id`",
+        {"metadata": {"user_id": "ann"}},
+        To("user", "ann"),
+        To("user", "ann"),
+        Dropped("user"),
+    ),
+    on_each(
+        MESSAGES,
+        "`thinking` with a budget",
+        {"thinking": {"type": "enabled", "budget_tokens": 8192}},
+        To("reasoning_effort", "medium"),
+        To("reasoning.effort", "medium"),
+        To(f"{CONFIG}.thinkingConfig.thinkingLevel", "MEDIUM"),
+    ),
+    on_each(
+        MESSAGES,
+        "`thinking` disabled",
+        {"thinking": {"type": "disabled"}},
+        To("reasoning_effort", "none"),
+        To("reasoning.effort", "none"),
+        To(f"{CONFIG}.thinkingConfig.thinkingLevel", "MINIMAL"),
+    ),
+    on_each(
+        MESSAGES,
+        "`output_config.effort`",
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}},
+        To("reasoning_effort", "high"),
+        To("reasoning.effort", "high"),
+        To(f"{CONFIG}.thinkingConfig.thinkingLevel", "HIGH"),
+    ),
+    on_each(
+        MESSAGES,
+        "`tool_choice` `any`",
+        {"tools": _TOOLS, "tool_choice": {"type": "any"}},
+        To("tool_choice", "required"),
+        To("tool_choice", "required"),
+        To(f"{CALLING}.mode", "ANY"),
+    ),
+    on_each(
+        MESSAGES,
+        "`tool_choice` `none`",
+        {"tools": _TOOLS, "tool_choice": {"type": "none"}},
+        To("tool_choice", "none"),
+        To("tool_choice", "none"),
+        To(f"{CALLING}.mode", "NONE"),
+    ),
+    on_each(
+        MESSAGES,
+        "`disable_parallel_tool_use`",
+        {"tools": _TOOLS, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        To("parallel_tool_calls", value=False),
+        To("parallel_tool_calls", value=False),
+        Dropped("parallel_tool_calls"),
+    ),
+    on_each(
+        MESSAGES,
+        "image by address",
+        said({"type": "image", "source": {"type": "url", "url": IMAGE_URL}}),
+        To(f"{MESSAGE_PART}.image_url.url", IMAGE_URL),
+        To(f"{ITEM_PART}.image_url", IMAGE_URL),
+        Rejected("address"),
+    ),
+    on_each(
+        MESSAGES,
+        "image by file id",
+        said({"type": "image", "source": {"type": "file", "file_id": "f"}}),
+        Rejected("file"),
+    ),
+    on_each(
+        MESSAGES,
+        "PDF document",
+        said({"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}}),
+        To(f"{MESSAGE_PART}.file.file_data", PDF_URL),
+        To(f"{ITEM_PART}.file_data", PDF_URL),
+        To(f"{GEMINI_PART}.inlineData.data", PDF),
+    ),
+    on_each(
+        MESSAGES,
+        "text document with a title",
+        said({"type": "document", "title": "T", "source": {"type": "text", "media_type": "text/plain", "data": "abc"}}),
+        To("messages.0.content", "T:\nabc"),
+        To(f"{ITEM_PART}.text", "T:\nabc"),
+        To(f"{GEMINI_PART}.text", "T:\nabc"),
+    ),
+    on_each(
+        MESSAGES,
+        "`cache_control`",
+        said({"type": "text", "text": "Hi.", "cache_control": {"type": "ephemeral"}}),
+        Dropped("cache_control"),
+    ),
+    on_each(
+        MESSAGES,
+        "server tools (`web_search_…`)",
+        {"tools": [*_TOOLS, {"type": "web_search_20250305", "name": "web_search"}]},
+        Dropped("web_search_20250305"),
+    ),
+    on_each(
+        MESSAGES,
+        "`mcp_servers`",
+        {"mcp_servers": [{"type": "url", "url": "https://x.test", "name": "x"}]},
+        Rejected("mcp_servers"),
+    ),
+    dropped_everywhere(MESSAGES, "service_tier", "standard_only"),
+    dropped_everywhere(MESSAGES, "context_management", {"edits": []}),
+    dropped_everywhere(MESSAGES, "container", "c"),
+    dropped_everywhere(MESSAGES, "inference_geo", "us"),
+    dropped_everywhere(MESSAGES, "tomorrow", 1),
+)
