@@ -10,9 +10,10 @@ NODE_PACKAGES := openai@6.49.0
 AGENTS := @anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 @ai-sdk/anthropic@4.0.105
 FRAMEWORKS := langchain-openai==1.7.3 langchain-anthropic==1.7.7 'pydantic-ai-slim[openai,anthropic]==2.68.0'
 ARGS   ?=
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test agents check fix docs bench constraints clean
+.PHONY: help run test agents fuzz check fix docs bench constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,9 @@ test: $(VENV)/dev.stamp $(VENV)/node.stamp ## Run every test that this machine c
 
 agents: $(VENV)/dev.stamp $(VENV)/agents.stamp ## Run Claude Code, Codex and frameworks through the gateway (downloads 350 MB, once)
 	@$(BIN)/pytest -q tests/agents $(ARGS)
+
+fuzz: $(VENV)/dev.stamp ## Feed every parser with hostile bytes, 60 s each (SECONDS=10 for less); no part of the tests
+	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS) $(ARGS)
 
 check: $(VENV)/dev.stamp ## Lint, types, architecture, sizes
 	@$(BIN)/ruff format --check -q . && $(BIN)/ruff check -q .

@@ -1,7 +1,7 @@
 """Keeping what clients send as golden requests, without what is of this machine or not ours to publish.
 
-Texts are cut to their first 200 characters, identifiers and folders are replaced, and of the headers those stay that
-a gateway may look at.
+Prose becomes a note of its length, a grammar a small one of ours; identifiers and folders are replaced, and of the
+headers those stay that a gateway may look at.
 """
 
 import re
@@ -16,7 +16,13 @@ from tests.agents.tee import Said
 FOLDER = Path(__file__).parents[1] / "golden" / "clients"
 RECORDED = "openai_chat"
 """The upstream whose conversations are kept: what a client sends does not depend on it but for the calls' ids."""
-_KEPT_CHARACTERS = 200
+_PROSE = frozenset({"content", "description", "input", "instructions", "output", "text"})
+"""Keys under which clients put prompts, descriptions and results."""
+_SHORT = 40
+"""Texts up to here say nothing that is anyone's: words, names, the task of the test."""
+_ATTRIBUTION = "x-anthropic-billing-header:"
+"""How a text begins that is no prose but a header in disguise."""
+_GRAMMAR = "start: line+\nline: /.+/ LF\n%import common.LF"
 _KEPT_HEADERS = re.compile(r"anthropic-.*|content-type|accept|user-agent|x-app|originator|x-codex-beta-features")
 _REPLACED = (
     (
@@ -47,18 +53,22 @@ def keep(name: str, heard: Sequence[Said], folders: Sequence[Path]) -> None:
     (FOLDER / f"{name}.json").write_bytes(msgspec.json.format(jsonc.encode(request), indent=1) + b"\n")
 
 
-def _cleaned(value: object, names: dict[str, str]) -> object:
+def _cleaned(value: object, names: dict[str, str], key: str = "") -> object:
     if isinstance(value, dict):
-        return {name: _cleaned(inner, names) for name, inner in value.items()}
+        return {name: _cleaned(inner, names, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_cleaned(inner, names) for inner in value]
-    return _clean(value, names) if isinstance(value, str) else value
+        return [_cleaned(inner, names, key) for inner in value]
+    return _clean(value, names, key) if isinstance(value, str) else value
 
 
-def _clean(text: str, names: dict[str, str]) -> str:
+def _clean(text: str, names: dict[str, str], key: str) -> str:
+    if key == "definition":
+        return _GRAMMAR
+    if key in _PROSE and len(text) > _SHORT and not text.startswith(_ATTRIBUTION):
+        return f"A text of {len(text)} characters."
     for folder, name in names.items():
         text = text.replace(folder, name)
-    return _replaced(text)[:_KEPT_CHARACTERS]
+    return _replaced(text)
 
 
 def _replaced(text: str) -> str:

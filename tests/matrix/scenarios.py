@@ -21,7 +21,7 @@ QUESTION = user("What is the weather in Oslo?")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One row of the matrix. `says` is how the table of the documentation calls the feature."""
+    """One row of the matrix; `docs/dialects.md` has it under the same name."""
 
     name: str
     ask: Ask

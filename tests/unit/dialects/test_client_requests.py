@@ -84,7 +84,7 @@ def test_instructions_behind_tools_in_the_input_stay_instructions() -> None:
     body = decode_object(rendered("codex-namespaces", OpenAIChat()).body)
     first = objects(body["messages"])[0]
     assert first["role"] == "system"
-    assert "You are Codex" in str(first["content"])
+    assert str(first["content"]).count("A text of") > 1
 
 
 @pytest.mark.parametrize("upstream", ["openai_chat", "anthropic_messages", "gemini"])
@@ -93,4 +93,4 @@ def test_grammar_of_a_tool_of_free_text_is_told_where_it_cannot_be_enforced(upst
     tools = golden("codex-free-text").dialect.parse(bytes(golden("codex-free-text").body)).tools
     assert [tool.name for tool in tools if isinstance(tool, Tool) and tool.kind is ToolKind.CUSTOM] == ["apply_patch"]
     body: Object = decode_object(rendered("codex-free-text", UPSTREAMS[upstream]).body)
-    assert "start: begin_patch hunk+ end_patch" in jsonc.encode(body["tools"]).decode()
+    assert "start: line+" in jsonc.encode(body["tools"]).decode()
