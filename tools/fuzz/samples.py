@@ -207,7 +207,7 @@ class _Recorded(msgspec.Struct):
 
 
 def requests(dialect: str) -> list[bytes]:
-    """Give requests of a client; the rich one first, and as often as all the plain ones, in which most edits are fatal."""
+    """Give requests of a client; the rich one as often as all plain ones, in which most edits are fatal."""
     rich = _RICH[dialect]
     found = [jsonc.encode(_PLAIN[dialect] | {name: value}) for name, value in {**rich, **_REFUSED_BY_SOME}.items()]
     found = [jsonc.encode(rich)] * len(found) + found

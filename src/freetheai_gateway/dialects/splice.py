@@ -5,6 +5,7 @@ Inside a JSON string every quote is escaped, so the bytes `"model":"name"` can o
 
 import re
 
+from freetheai_gateway.dialects.protocol import MalformedReply
 from freetheai_gateway.jsonc import InvalidJSON, decode_str, encode, read_fields, write_fields
 
 _MODEL = re.compile(rb'"model"(\s*:\s*)("(?:[^"\\]|\\.)*+")')
@@ -53,11 +54,19 @@ def with_top_level_model(body: bytes, model: str | None, alias: str) -> bytes:
     """Put the alias in the place of the top-level model name.
 
     Where its bytes stand once, they are replaced; where they do not or stand elsewhere too, the top level is
-    written anew from the untouched bytes of its values.
+    written anew from the untouched bytes of its values. Raises `MalformedReply` for bytes that are not UTF-8, which a
+    reader of some fields only does not see.
     """
     if model is None:
-        return write_fields(read_fields(body) | {"model": alias})
+        return _written_anew(body, alias)
     splice = ModelSplice(alias)
     if splice.learn(body, model) and splice.count(body) == 1:
         return splice.apply(body)
-    return write_fields(read_fields(body) | {"model": alias})
+    return _written_anew(body, alias)
+
+
+def _written_anew(body: bytes, alias: str) -> bytes:
+    try:
+        return write_fields(read_fields(body) | {"model": alias})
+    except InvalidJSON:
+        raise MalformedReply("the reply is not JSON in UTF-8") from None

@@ -47,6 +47,12 @@ def test_alias_when_a_reply_names_no_model_then_it_is_added() -> None:
     assert with_top_level_model(b'{"x":1}', None, "a") == b'{"x":1,"model":"a"}'
 
 
+def test_alias_when_the_reply_is_not_utf_8_then_it_is_malformed() -> None:
+    """An unknown key in broken UTF-8 passes a reader of known fields; it must not become our failure."""
+    with pytest.raises(MalformedReply, match="UTF-8"):
+        CHAT.parse_reply(b'{"\xff":1,"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}', "a")
+
+
 def test_splice_when_nothing_was_learnt_then_nothing_is_replaced() -> None:
     """A model that stands nowhere in the bytes."""
     splice = ModelSplice("a")

@@ -9,8 +9,9 @@ from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 _PATHS = {
     DialectName.OPENAI_CHAT: "/v1/chat/completions",
     DialectName.ANTHROPIC_MESSAGES: "/v1/messages",
-    DialectName.OPENAI_RESPONSES: "/v1/responses",
 }
+"""llama.cpp's server has Responses too, but its events lack the sequence numbers that SDKs insist on, and it ignores
+`text.format`: translated to chat, Responses clients get both."""
 _HEADERS = ((b"content-type", b"application/json"),)
 _NOWHERE = Origin("http", "127.0.0.1", 0)
 """Where nothing listens: a child that died between the choice and the call is a refused connection."""
