@@ -7,6 +7,7 @@ from typing import TextIO
 import typer
 
 FAILED = 1
+_ANOTHER_PORT = " Choose another one: serve --port N, or make run PORT=N."
 WRONG = 2
 """Wrong usage or configuration."""
 
@@ -52,7 +53,7 @@ def _explain(error: Exception) -> tuple[int, str] | None:
         case StoreFailed() | UnknownAccount() | UnknownKey():
             return FAILED, f"Error: {error}"
         case CannotListen():
-            return FAILED, f"Error: {error}{' Choose another one with --port.' if error.is_taken else ''}"
+            return FAILED, f"Error: {error}{_ANOTHER_PORT if error.is_taken else ''}"
         case OSError() if error.strerror is not None:
             # The machine's, such as a full disk under a redirected stdout: what the store does is explained above.
             return FAILED, f"Error: {error.strerror}" + (f": {error.filename}" if error.filename else "")

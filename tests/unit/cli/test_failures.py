@@ -8,6 +8,8 @@ from freetheai_gateway.cli.failures import exit_code
 from freetheai_gateway.store.errors import DatabaseUnavailable, InvalidCursor
 from freetheai_gateway.web.edge.listener import CannotListen
 
+ANOTHER_PORT = " Choose another one: serve --port N, or make run PORT=N."
+
 
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
@@ -21,7 +23,7 @@ from freetheai_gateway.web.edge.listener import CannotListen
         (
             ExceptionGroup("", [CannotListen("127.0.0.1", 8000, OSError(errno.EADDRINUSE, ""))]),
             1,
-            "Error: Cannot listen on 127.0.0.1 port 8000: the port is taken. Choose another one with --port.\n",
+            f"Error: Cannot listen on 127.0.0.1 port 8000: the port is taken.{ANOTHER_PORT}\n",
         ),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "Error: No space left on device\n"),
         (PermissionError(errno.EACCES, "Permission denied", "a.db"), 1, "Error: Permission denied: a.db\n"),
