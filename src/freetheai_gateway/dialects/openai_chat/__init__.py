@@ -10,10 +10,10 @@ from freetheai_gateway.dialects.openai_chat.reply_parser import ChatReplyParser
 from freetheai_gateway.dialects.openai_chat.request import parse_request, render_request
 from freetheai_gateway.dialects.openai_chat.stream import ChatEventReader
 from freetheai_gateway.dialects.openai_chat.whole import render_whole
+from freetheai_gateway.dialects.openai_limits import OPENAI_LIMIT_HEADERS
 from freetheai_gateway.dialects.protocol import (
     ClientView,
     DialectName,
-    LimitHeaderNames,
     RawRequest,
     RawStream,
     RenderedRequest,
@@ -31,12 +31,7 @@ class OpenAIChat:
     name = DialectName.OPENAI_CHAT
     forwarded_headers: tuple[bytes, ...] = ()
     keepalive = comment("keep-alive")
-    limit_headers = LimitHeaderNames(
-        limit=b"x-ratelimit-limit-requests",
-        remaining=b"x-ratelimit-remaining-requests",
-        reset=b"x-ratelimit-reset-requests",
-        reset_is_timestamp=False,
-    )
+    limit_headers = OPENAI_LIMIT_HEADERS
 
     parse_request = staticmethod(parse_request)
     render_request = staticmethod(render_request)

@@ -3,9 +3,9 @@
 import msgspec
 
 from freetheai_gateway.dialects.openai_errors import render_error
+from freetheai_gateway.dialects.openai_limits import OPENAI_LIMIT_HEADERS
 from freetheai_gateway.dialects.protocol import (
     DialectName,
-    LimitHeaderNames,
     MalformedReply,
     RawReply,
     RawRequest,
@@ -42,12 +42,7 @@ class OpenAIEmbeddings:
     name = DialectName.OPENAI_EMBEDDINGS
     forwarded_headers: tuple[bytes, ...] = ()
     keepalive = b""
-    limit_headers = LimitHeaderNames(
-        limit=b"x-ratelimit-limit-requests",
-        remaining=b"x-ratelimit-remaining-requests",
-        reset=b"x-ratelimit-reset-requests",
-        reset_is_timestamp=False,
-    )
+    limit_headers = OPENAI_LIMIT_HEADERS
 
     render_error = staticmethod(render_error)
 

@@ -1,6 +1,7 @@
 """OpenAI Responses (`POST /v1/responses`), stateless: nothing that a request says is there at the next one."""
 
 from freetheai_gateway.dialects.event_relay import EventRelay
+from freetheai_gateway.dialects.openai_limits import OPENAI_LIMIT_HEADERS
 from freetheai_gateway.dialects.openai_responses.errors import render_error, render_stream_error
 from freetheai_gateway.dialects.openai_responses.read_request import parse
 from freetheai_gateway.dialects.openai_responses.reply import parse_reply
@@ -12,7 +13,6 @@ from freetheai_gateway.dialects.openai_responses.write_request import render
 from freetheai_gateway.dialects.protocol import (
     ClientView,
     DialectName,
-    LimitHeaderNames,
     RawRequest,
     RawStream,
     RenderedRequest,
@@ -30,12 +30,7 @@ class OpenAIResponses:
     name = DialectName.OPENAI_RESPONSES
     forwarded_headers: tuple[bytes, ...] = ()
     keepalive = comment("keep-alive")
-    limit_headers = LimitHeaderNames(
-        limit=b"x-ratelimit-limit-requests",
-        remaining=b"x-ratelimit-remaining-requests",
-        reset=b"x-ratelimit-reset-requests",
-        reset_is_timestamp=False,
-    )
+    limit_headers = OPENAI_LIMIT_HEADERS
 
     parse_request = staticmethod(parse_request)
     render_request = staticmethod(render_request)
