@@ -24,7 +24,8 @@ def custom_names(request: Conversation) -> frozenset[str]:
 
 def is_legacy(request: Conversation) -> bool:
     """Whether the client asked with `functions` and so expects `function_call`."""
-    return request.dialect == OWN and "functions" in request.spelling and "tools" not in request.spelling
+    functions = bytes(request.spelling.get("functions", b"null"))
+    return request.dialect == OWN and functions != b"null" and "tools" not in request.spelling
 
 
 def call_object(call: ToolCallStarted, text: str, *, wrapped: bool) -> Json:

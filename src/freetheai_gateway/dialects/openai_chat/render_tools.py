@@ -24,7 +24,7 @@ def render_tools(conversation: Conversation, writer: PartWriter) -> Json:
     """Write `tools`, `tool_choice` and `parallel_tool_calls`; the latter two mean nothing without tools."""
     spelled = conversation.spelling if writer.own else {}
     offered = _offered(conversation, writer)
-    if "functions" in spelled:  # written as they came; their tools stand last
+    if "functions" in spelled and bytes(spelled["functions"]) != b"null":  # as they came; their tools stand last
         offered = offered[: len(offered) - len(_decode_items(spelled["functions"]))]
     fields: Json = {}
     tools = [written for tool in offered if (written := _tool(tool, writer)) is not None]

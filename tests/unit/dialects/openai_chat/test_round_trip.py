@@ -289,6 +289,12 @@ FRAGMENTS = st.recursive(
 )
 
 
+def test_request_whose_legacy_functions_are_null_is_written_as_it_came() -> None:
+    """Null is "not set": no tools are behind it."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "functions": None}
+    assert decode_any(CHAT.render(CHAT.parse(encode(body)), Target("m", Quirks())).body) == body
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(
