@@ -97,15 +97,14 @@ class Counters:
 
     def standings(self, limits: Limits, now_s: float, wall_s: float) -> tuple[Standing, ...]:
         """Tell where the account stands now: requests, tokens, concurrency, day; only the rules that it has."""
-        window_s = limits.window_s
         standings = []
-        for rule, limit, window in (
-            (Rule.REQUESTS_PER_MINUTE, limits.requests_per_minute, self._requests),
-            (Rule.TOKENS_PER_MINUTE, limits.tokens_per_minute, self._tokens),
-        ):
-            if limit is not None:
-                used = window.used(now_s, window_s)
-                standings.append(Standing(rule, limit, used, window.reset_s(now_s, window_s)))
+        rate, tokens, window_s = limits.requests_per_minute, limits.tokens_per_minute, limits.window_s
+        if rate is not None:
+            used, reset_s = self._requests.standing(now_s, window_s)
+            standings.append(Standing(Rule.REQUESTS_PER_MINUTE, rate, used, reset_s))
+        if tokens is not None:
+            used, reset_s = self._tokens.standing(now_s, window_s)
+            standings.append(Standing(Rule.TOKENS_PER_MINUTE, tokens, used, reset_s))
         if limits.concurrency is not None:
             reset_s = CONCURRENCY_RETRY_S if self.running else 0.0
             standings.append(Standing(Rule.CONCURRENCY, limits.concurrency, self.running, reset_s))

@@ -47,9 +47,10 @@ class SlidingWindow:
                 return at_s + length_s - now_s
         return length_s
 
-    def reset_s(self, now_s: float, length_s: float) -> float:
-        """Tell the seconds until the window is empty and the whole limit is back."""
-        return self._times[-1] + length_s - now_s if self.used(now_s, length_s) else 0.0
+    def standing(self, now_s: float, length_s: float) -> tuple[int, float]:
+        """Tell what is used, and the seconds until the window is empty and the whole limit is back."""
+        used = self.used(now_s, length_s)
+        return used, self._times[-1] + length_s - now_s if used else 0.0
 
     def add(self, amount: int, now_s: float, length_s: float, *, exact: bool) -> float:
         """Count an event now; returns the time it was given, by which `take_back` finds it."""

@@ -21,7 +21,7 @@ from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Attempt, Dispatcher
 from freetheai_gateway.services.exchange import Exchange
-from freetheai_gateway.services.limit_headers import limit_headers
+from freetheai_gateway.services.limit_headers import limit_lines
 from freetheai_gateway.services.ports import Ledger, Sink
 from freetheai_gateway.services.relay import relay_stream, relay_whole
 from freetheai_gateway.services.settle import Settlement
@@ -68,7 +68,7 @@ class Completions:
         settlement = Settlement(lease, self._ledger, trace, len(sent.body))
         try:
             now = trace.started_wall + trace.elapsed_s()
-            sink.add_headers(limit_headers(lease.standings, dialect.limit_headers, now))
+            sink.add_lines(limit_lines(lease.standings, dialect.limit_headers, now))
             await self._answer(
                 Exchange(dialect, request, sent.body, sent.headers, model, upstreams, offer, sink, trace, settlement)
             )

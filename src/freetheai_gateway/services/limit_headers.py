@@ -1,4 +1,7 @@
-"""Where an account stands, as response headers: under our names and under those that the SDKs document."""
+"""Where an account stands, as response headers: under our names and under those that the SDKs document.
+
+They go with every answer, so they are written as finished lines in one go, not as pairs that somebody joins later.
+"""
 
 from collections.abc import Sequence
 
@@ -7,39 +10,37 @@ from freetheai_gateway.dialects.protocol import LimitHeaderNames
 from freetheai_gateway.domain.limits import Rule, Standing
 from freetheai_gateway.errors import whole_seconds
 
-Headers = list[tuple[bytes, bytes]]
+_RATE = b"\r\nx-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n%b: %d\r\n%b: %d\r\n%b: %b"
+_CONCURRENCY = b"\r\nx-concurrency-limit: %d\r\nx-concurrency-remaining: %d"
+_DAY = b"\r\nx-dailylimit-limit: %d\r\nx-dailylimit-remaining: %d\r\nx-dailylimit-reset: %d"
 
 
-def limit_headers(standings: Sequence[Standing], names: LimitHeaderNames, now: float) -> Headers:
-    """Render standings as headers; every `Reset` of ours in whole seconds from now, rounded up."""
-    headers: Headers = []
+def limit_lines(standings: Sequence[Standing], names: LimitHeaderNames, now: float) -> bytes:
+    """Render standings as header lines, each begun by CR LF; every `Reset` of ours in whole seconds, rounded up.
+
+    Tokens per minute have none: they are charged when a reply is settled, so no number before it would be true.
+    """
+    lines = b""
     for standing in standings:
-        limit, remaining = b"%d" % standing.limit, b"%d" % standing.remaining
-        match standing.rule:
-            case Rule.REQUESTS_PER_MINUTE:
-                reset = whole_seconds(standing.reset_s)
-                headers += (
-                    (b"x-ratelimit-limit", limit),
-                    (b"x-ratelimit-remaining", remaining),
-                    (b"x-ratelimit-reset", b"%d" % reset),
-                    (names.limit, limit),
-                    (names.remaining, remaining),
-                    (names.reset, _sdk_reset(names, reset, now)),
-                )
-            case Rule.CONCURRENCY:
-                headers += ((b"x-concurrency-limit", limit), (b"x-concurrency-remaining", remaining))
-            case Rule.DAILY_REQUESTS:
-                headers += (
-                    (b"x-dailylimit-limit", limit),
-                    (b"x-dailylimit-remaining", remaining),
-                    (b"x-dailylimit-reset", b"%d" % whole_seconds(standing.reset_s)),
-                )
-            case Rule.TOKENS_PER_MINUTE:
-                pass  # charged only when a reply is settled: no number before it would be true
-    return headers
+        rule, limit, remaining = standing.rule, standing.limit, standing.remaining
+        if rule is Rule.REQUESTS_PER_MINUTE:
+            reset = whole_seconds(standing.reset_s)
+            sdk_reset = rfc3339(now + reset).encode() if names.reset_is_timestamp else b"%ds" % reset
+            named = (names.limit, limit, names.remaining, remaining, names.reset, sdk_reset)
+            lines += _RATE % (limit, remaining, reset, *named)
+        elif rule is Rule.CONCURRENCY:
+            lines += _CONCURRENCY % (limit, remaining)
+        elif rule is Rule.DAILY_REQUESTS:
+            lines += _DAY % (limit, remaining, whole_seconds(standing.reset_s))
+    return lines
 
 
-def _sdk_reset(names: LimitHeaderNames, reset_s: int, now: float) -> bytes:
-    if names.reset_is_timestamp:
-        return rfc3339(now + reset_s).encode()
-    return b"%ds" % reset_s
+def limit_headers(standings: Sequence[Standing], names: LimitHeaderNames, now: float) -> list[tuple[bytes, bytes]]:
+    """Give the same as pairs, for errors."""
+    return split_lines(limit_lines(standings, names, now))
+
+
+def split_lines(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """Split finished header lines into names and values."""
+    pairs = [line.partition(b": ") for line in lines.split(b"\r\n")[1:]]
+    return [(name, value) for name, _, value in pairs]

@@ -194,6 +194,13 @@ class Sink(Protocol):
         """Add response headers; names in lower case."""
         ...
 
+    def add_lines(self, lines: bytes) -> None:
+        """Add finished header lines, each begun by CR LF: for headers that go with every answer.
+
+        They are not looked at again: values come from numbers and fixed words, never from outside.
+        """
+        ...
+
     def keep_alive(self, sign_of_life: bytes) -> None:
         """From now on answer as a stream, and send this whenever nothing else was sent for a while."""
         ...

@@ -11,6 +11,7 @@ from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import ClientCanceled, GatewayError
+from freetheai_gateway.services.limit_headers import split_lines
 from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamFailed, UpstreamRequest
 
 History = list[tuple[str, object]]
@@ -147,6 +148,10 @@ class RecordingSink:
     def add_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Keep the headers."""
         self.headers.update(headers)
+
+    def add_lines(self, lines: bytes) -> None:
+        """Keep the headers."""
+        self.headers.update(split_lines(lines))
 
     def keep_alive(self, sign_of_life: bytes) -> None:
         """Keep the sign."""

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.errors import ClientCanceled, GatewayError, ProviderUnavailable, whole_seconds
 from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.web.edge.response_head import WHOLE, render_lines
 from freetheai_gateway.web.request import Connection, Send
 
 JSON = (b"content-type", b"application/json")
-_STREAM = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
+_JSON_LINE = b"\r\ncontent-type: application/json"
+_STREAM_LINES = (
+    b"\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no"
 )
+_IDS = b"\r\nx-request-id: %b\r\nrequest-id: %b\r\nserver-timing: gateway;dur=%.1f"
+_UPSTREAM_TIME = b", upstream;dur=%.1f"
 
 
 class Response:
@@ -22,9 +24,9 @@ class Response:
     __slots__ = (
         "_connection",
         "_finished",
-        "_headers",
         "_keepalive_s",
         "_last_write",
+        "_lines",
         "_loop",
         "_send",
         "_sign_of_life",
@@ -42,7 +44,7 @@ class Response:
         self._trace = trace
         self._keepalive_s = keepalive_s
         self._loop = asyncio.get_running_loop()
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._lines = b""
         self._started = False
         self._finished = False
         self._last_write = 0.0
@@ -71,7 +73,11 @@ class Response:
 
     def add_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Add response headers; names in lower case."""
-        self._headers += headers
+        self._lines += render_lines(headers)
+
+    def add_lines(self, lines: bytes) -> None:
+        """Add finished header lines, each begun by CR LF, of values that did not come from outside."""
+        self._lines += lines
 
     def interruption(self) -> GatewayError:
         """Say why the request was cancelled."""
@@ -97,24 +103,20 @@ class Response:
         """Send the last bytes of a stream."""
         await self._end()
         if not self._started:
-            await self._start(200, _STREAM)
+            await self._start_stream()
         await self._send({"type": "http.response.body", "body": data})
 
     async def reply(self, body: bytes) -> None:
         """Send a whole JSON answer with status 200."""
-        await self.send_whole(200, (JSON,), body)
+        await self._send_at_once(200, _JSON_LINE, body)
 
     async def send_whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        """Send a whole answer."""
-        await self._end()
-        await self._start(status, (*headers, (b"content-length", b"%d" % len(body))))
-        await self._send({"type": "http.response.body", "body": body})
+        """Send a whole answer; its length is added."""
+        await self._send_at_once(status, render_lines(headers), body)
 
     async def send_empty(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Send an answer that has no body by its status: 204, 304."""
-        await self._end()
-        await self._start(status, headers)
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._send_at_once(status, render_lines(headers), b"")
 
     async def fail(self, error: GatewayError) -> None:
         """Send an error: as an HTTP status before the first byte, as the dialect's error event after it."""
@@ -136,33 +138,34 @@ class Response:
         if self._sign_task is not None:
             self._sign_task.cancel()
 
-    async def _start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def _begin(self, status: int, lines: bytes) -> bytes:
+        """Note that the answer begins now; returns all its header lines."""
         self._started = True
         trace = self._trace
         trace.status = status
         request_id = trace.request_id.encode()
-        trace.own_s = trace.elapsed_s() - trace.upstream_s
-        timing = b"gateway;dur=%.1f" % (trace.own_s * 1000)
+        upstream_s = trace.upstream_s
+        trace.own_s = own_s = trace.elapsed_s() - upstream_s
+        begun = _IDS % (request_id, request_id, own_s * 1000)
         if trace.attempts:
-            timing += b", upstream;dur=%.1f" % (trace.upstream_s * 1000)
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [
-                    (b"x-request-id", request_id),
-                    (b"request-id", request_id),
-                    (b"server-timing", timing),
-                    *headers,
-                    *self._headers,
-                    *self.cross_origin,
-                ],
-            }
-        )
+            begun += _UPSTREAM_TIME % (upstream_s * 1000)
+        if self.cross_origin:
+            lines += render_lines(self.cross_origin)
+        return begun + lines + self._lines
+
+    async def _send_at_once(self, status: int, lines: bytes, body: bytes) -> None:
+        self._finish()
+        if self._sign_task is not None:
+            await asyncio.wait({self._sign_task})
+        await self._send({"type": WHOLE, "status": status, "lines": self._begin(status, lines), "body": body})
+
+    async def _start_stream(self) -> None:
+        lines = self._begin(200, _STREAM_LINES)
+        await self._send({"type": "http.response.start", "status": 200, "headers": (), "lines": lines})
 
     async def _send_part(self, data: bytes) -> None:
         if not self._started:
-            await self._start(200, _STREAM)
+            await self._start_stream()
         self._last_write = self._loop.time()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 

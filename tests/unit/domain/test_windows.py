@@ -116,11 +116,11 @@ def test_buckets_when_a_hundred_thousand_events_pass_then_the_log_stays_short() 
 def test_reset_when_something_is_counted_then_it_tells_when_all_has_left() -> None:
     """The whole limit is back when the last event leaves; an empty window needs no time."""
     window = SlidingWindow()
-    assert window.reset_s(1_000.0, LENGTH_S) == 0.0
+    assert window.standing(1_000.0, LENGTH_S)[1] == 0.0
     window.add(1, 1_000.0, LENGTH_S, exact=True)
     window.add(1, 1_020.0, LENGTH_S, exact=True)
-    assert window.reset_s(1_030.0, LENGTH_S) == 50.0
-    assert window.reset_s(1_080.0, LENGTH_S) == 0.0
+    assert window.standing(1_030.0, LENGTH_S)[1] == 50.0
+    assert window.standing(1_080.0, LENGTH_S)[1] == 0.0
 
 
 def test_reset_when_the_last_event_is_taken_back_then_the_one_before_decides() -> None:
@@ -128,4 +128,4 @@ def test_reset_when_the_last_event_is_taken_back_then_the_one_before_decides() -
     window = SlidingWindow()
     window.add(1, 1_000.0, LENGTH_S, exact=True)
     window.take_back(1, window.add(1, 1_020.0, LENGTH_S, exact=True))
-    assert window.reset_s(1_030.0, LENGTH_S) == 30.0
+    assert window.standing(1_030.0, LENGTH_S)[1] == 30.0

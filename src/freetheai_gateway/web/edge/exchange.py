@@ -1,7 +1,7 @@
 """One request and its response: the ASGI side of a connection."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -14,11 +14,16 @@ from freetheai_gateway.web.edge.response_head import (
     CONTINUE,
     END,
     LAST_CHUNK,
+    WHOLE,
     ResponseMisuse,
-    render_head,
+    render_lines,
 )
 
 Message = MutableMapping[str, Any]
+
+_BODILESS = frozenset({204, 304})
+"""Statuses whose responses end with their head (RFC 9110 sections 15.3.5 and 15.4.5)."""
+
 App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 
@@ -28,9 +33,8 @@ class Channel(Protocol):
     transport: asyncio.Transport
     flow: FlowControl
 
-    @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of every response: its date."""
+    def begin_head(self, status: int) -> bytes:
+        """Render the status line and the headers of every response."""
         ...
 
     def resume_reading(self) -> None:
@@ -57,6 +61,8 @@ class Exchange:
       lets it through has it rendered by the edge.
     - `send` says `connection: close` when the response begins before the request is complete.
     - `send` to a client that has left does nothing.
+    - `send` takes a whole response as one message (`response_head.WHOLE`), and finished header `lines` beside the
+      `headers` of a response's start.
     """
 
     __slots__ = (
@@ -197,19 +203,44 @@ class Exchange:
         if self.disconnected:
             return
         kind = message["type"]
-        if kind == "http.response.body" and self.response_started and not self.response_complete:
+        if kind == WHOLE and not self.response_started:
+            self._send_whole(message["status"], message["lines"], message["body"])
+        elif kind == "http.response.body" and self.response_started and not self.response_complete:
             self._send_body(message.get("body", b""), more_body=message.get("more_body", False))
         elif kind == "http.response.start" and not self.response_started:
-            self._send_head(message["status"], message.get("headers", ()))
+            self._send_head(message["status"], message.get("headers", ()), message.get("lines", b""))
         else:
             raise ResponseMisuse(f"{kind} is out of turn")
 
-    def _send_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        head, framing = render_head(status, [*self._channel.default_headers, *headers])
+    def _send_whole(self, status: int, lines: bytes, body: bytes) -> None:
+        head = self._channel.begin_head(status) + lines
+        if status not in _BODILESS:
+            head += b"\r\ncontent-length: %d" % len(body)
+            if self.scope["method"] == "HEAD":
+                body = b""
+        elif body:
+            raise ResponseMisuse("the status allows no body")
+        if self.more_body:
+            self.keep_alive = False
+        if not self.keep_alive:
+            head += CLOSE
+        self.response_started = True
+        self._expects_continue = False
+        self._transport.write(head + END + body)
+        self._complete()
+
+    def _complete(self) -> None:
+        self.response_complete = True
+        self._wake()
+        self._channel.exchange_over(self)
+
+    def _send_head(self, status: int, headers: Iterable[tuple[bytes, bytes]], lines: bytes) -> None:
+        framing: dict[bytes, bytes] = {}
+        head = self._channel.begin_head(status) + render_lines(headers, framing) + lines
         if self.more_body or b"close" in framing.get(b"connection", b"").lower():
             self.keep_alive = False
         length = framing.get(b"content-length")
-        if self.scope["method"] == "HEAD" or status in {204, 304}:
+        if self.scope["method"] == "HEAD" or status in _BODILESS:
             self._bytes_left = 0
         elif length is not None:
             self._bytes_left = int(length)
@@ -243,6 +274,4 @@ class Exchange:
             return
         if self._bytes_left:
             raise ResponseMisuse("the body is shorter than its content-length")
-        self.response_complete = True
-        self._wake()
-        self._channel.exchange_over(self)
+        self._complete()

@@ -5,7 +5,9 @@ Sources: RFC 9112 (section 6 framing, 9.3 pipelining, 9.6 closing), RFC 9110 sec
 
 import asyncio
 from collections import deque
-from enum import Enum
+from enum import IntEnum
+from functools import lru_cache
+from math import inf
 from typing import Final, cast
 from urllib.parse import unquote
 
@@ -21,24 +23,40 @@ from freetheai_gateway.log import get_log
 from freetheai_gateway.web.edge.deadline import Deadline
 from freetheai_gateway.web.edge.exchange import Exchange, Message
 from freetheai_gateway.web.edge.refusal import RenderError, refusal_of, render_refusal
+from freetheai_gateway.web.edge.response_head import StatusLines
 from freetheai_gateway.web.edge.settings import STALL_SAMPLES, EdgeSettings
 
+_STATUS_LINES: Final = StatusLines()
 MAX_PIPELINED: Final = 256
 """Requests that one connection may have waiting behind the one that runs; they cost some 3 kB each."""
 
 _log = get_log("edge")
 
 
-class Awaited(Enum):
-    """What the connection waits for; the value names the setting that says for how long."""
+class Awaited(IntEnum):
+    """What the connection waits for; the number finds for how long in `_delays`."""
 
-    APP = ""
-    HEAD = "header_timeout_s"
-    BODY = "progress_timeout_s"
-    NEXT_REQUEST = "idle_timeout_s"
-    READER = "stall_sample_s"
-    ANSWER_TO_HALF_CLOSED = "half_close_grace_s"
-    DISCARDED_REST = "discard_s"
+    APP = 0
+    HEAD = 1
+    BODY = 2
+    NEXT_REQUEST = 3
+    READER = 4
+    ANSWER_TO_HALF_CLOSED = 5
+    DISCARDED_REST = 6
+
+
+@lru_cache(maxsize=8)
+def _delays(settings: EdgeSettings) -> tuple[float, ...]:
+    """Give how long each of `Awaited` may take, in its order; the app has no deadline here."""
+    return (
+        inf,
+        settings.header_timeout_s,
+        settings.progress_timeout_s,
+        settings.idle_timeout_s,
+        settings.stall_sample_s,
+        settings.half_close_grace_s,
+        settings.discard_s,
+    )
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -53,6 +71,7 @@ class EdgeProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self._settings = settings
+        self._delays = _delays(settings)
         self._render_error = render_error
         self._deadline = Deadline(self.loop, self._deadline_passed)
         self._awaited = Awaited.HEAD
@@ -69,10 +88,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self._is_half_closed = False
         self._is_draining = False
 
-    @property
-    def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """The date, as the server keeps it."""
-        return self.server_state.default_headers
+    def begin_head(self, status: int) -> bytes:
+        """Render the status line and the date, as the server keeps it."""
+        return _STATUS_LINES.begin(status, self.server_state.default_headers)
 
     # --- the transport's calls ---
 
@@ -289,7 +307,9 @@ class EdgeProtocol(HttpToolsProtocol):
             self._answer(error)
 
     def _answer(self, error: GatewayError, request_id: str | None = None, *, has_body: bool = True) -> None:
-        head, body = render_refusal(error, request_id or new_request_id(), self.default_headers, self._render_error)
+        head, body = render_refusal(
+            error, request_id or new_request_id(), self.server_state.default_headers, self._render_error
+        )
         self.transport.write(head + body if has_body else head)
         self._linger()
 
@@ -342,7 +362,7 @@ class EdgeProtocol(HttpToolsProtocol):
         if awaited is Awaited.APP:
             self._deadline.clear()
         else:
-            self._deadline.set(getattr(self._settings, awaited.value))
+            self._deadline.set(self._delays[awaited])
 
     def _deadline_passed(self) -> None:
         match self._awaited:
