@@ -80,7 +80,7 @@ def _crockford(number: int, width: int) -> str:
 
 
 class _Ulids:
-    """Makes ULIDs cheaply: the randomness of many is drawn and spelled at once, the time's characters once a millisecond.
+    """Makes ULIDs cheaply: randomness is drawn and spelled for many at once, the time once a millisecond.
 
     Each random byte becomes one character by its low five bits, which leaves 80 random bits in 16 characters.
     """

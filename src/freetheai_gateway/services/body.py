@@ -56,4 +56,7 @@ class Body:
 
 def header(reply: UpstreamReply, name: bytes) -> bytes:
     """Find a response header; empty where it is absent."""
-    return next((value for key, value in reply.headers if key == name), b"")
+    for key, value in reply.headers:
+        if key == name:
+            return value
+    return b""

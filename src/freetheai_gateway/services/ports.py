@@ -67,8 +67,7 @@ class UpstreamFailed(Exception):
         return self.phase in {Phase.SENT, Phase.HEAD, Phase.BODY}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where connections go and are pooled by: `proxy` is an HTTP proxy's URL (CONNECT), or empty."""
 
     scheme: str

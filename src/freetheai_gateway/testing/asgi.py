@@ -15,6 +15,7 @@ class FakeConnection:
 
     def __init__(self) -> None:
         self.disconnected = False
+        self.whole_body: bytes | None = None
         self._callback: Callable[[], None] | None = None
 
     def on_disconnect(self, callback: Callable[[], None] | None) -> None:

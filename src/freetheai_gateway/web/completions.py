@@ -56,4 +56,5 @@ class CountTokensRoute:
 
 def forwarded(request: Request, dialect: Dialect) -> tuple[tuple[bytes, bytes], ...]:
     """Pick the client's headers that an upstream of the same dialect gets to see."""
-    return tuple(pair for pair in request.headers if pair[0].startswith(dialect.forwarded_headers))
+    wanted = dialect.forwarded_headers
+    return tuple([pair for pair in request.headers if pair[0].startswith(wanted)]) if wanted else ()

@@ -7,6 +7,8 @@ from freetheai_gateway.errors import Unauthenticated
 
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 _BEFORE_KEY = re.compile(rf"[\s{_QUOTES}]*+(?:bearer(?![^\W_])[\s:{_QUOTES}]*+)*+", re.IGNORECASE)
+_TIDY = re.compile(r"Bearer fta_[0-9A-Za-z]{38}")
+"""How nearly everyone sends it."""
 _AFTER_KEY = f" \t\u00a0{_QUOTES}"
 
 
@@ -32,5 +34,7 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 def _clean(value: str) -> str:
     """Strip blanks, quotes and any number of leading `Bearer` words, in one pass."""
+    if _TIDY.fullmatch(value):
+        return value[len("Bearer ") :]
     wrapping = _BEFORE_KEY.match(value)
     return value[wrapping.end() if wrapping else 0 :].rstrip(_AFTER_KEY)

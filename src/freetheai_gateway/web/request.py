@@ -18,6 +18,9 @@ Send = Callable[[Message], Awaitable[None]]
 class Connection(Protocol):
     """What the edge tells of the client's connection, in `scope["extensions"]`."""
 
+    whole_body: bytes | None
+    """The body where all of it has arrived already, until someone takes it."""
+
     @property
     def disconnected(self) -> bool:
         """Whether the client is gone."""
@@ -57,6 +60,12 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     if request.header(b"content-encoding").lower() not in {b"", b"identity"}:
         raise InvalidRequest("Compressed request bodies are not understood; send the JSON as it is.")
+    connection = request.connection
+    if connection.whole_body is not None and not connection.disconnected:
+        whole, connection.whole_body = connection.whole_body, None
+        if len(whole) > max_bytes:
+            raise _too_large(max_bytes)
+        return whole
     message = await request.receive()
     body = _part(message)
     if message.get("more_body", False) and len(body) <= max_bytes:

@@ -5,6 +5,7 @@ without a body, interim replies, bodies that end with the connection, and whethe
 """
 
 from base64 import b64encode
+from functools import lru_cache
 
 from httptools import HttpParserError, HttpResponseParser
 
@@ -15,6 +16,8 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 256
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_KNOWN_HEADS = 256
+"""How many beginnings of heads are remembered; the least recently used is forgotten."""
 _WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 _HEADLESS_BODY = frozenset({"HEAD", "CONNECT"})
 
@@ -32,18 +35,20 @@ def render_request(request: UpstreamRequest) -> bytes:
 
     Raises `UnsendableRequest`, where a CR, LF, NUL or a blank in the target would let a value end its line.
     """
-    origin, body = request.origin, request.body
-    lines = []
-    encodings_given = False
-    for name, value in request.headers:
-        lines.append(b"%b: %b" % (name, value))
-        if name == b"accept-encoding":
-            encodings_given = True
-    if not encodings_given:
-        lines.append(b"accept-encoding: identity")
+    head = _begin_head(request.method, request.origin, request.target, request.headers)
+    body = request.body
     if body or request.method in _WITH_CONTENT:
-        lines.append(b"content-length: %d" % len(body))
-    return _head(request.method, request.target, authority(origin, _DEFAULT_PORTS[origin.scheme]), lines)
+        return b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
+    return head + b"\r\n"
+
+
+@lru_cache(maxsize=_KNOWN_HEADS)
+def _begin_head(method: str, origin: Origin, target: str, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Render all of a head but its length and end: the same for every call of a provider with one of its keys."""
+    lines = [b"%b: %b" % header for header in headers]
+    if not any(name == b"accept-encoding" for name, _ in headers):
+        lines.append(b"accept-encoding: identity")
+    return _head(method, target, authority(origin, _DEFAULT_PORTS[origin.scheme]), lines).removesuffix(b"\r\n")
 
 
 def render_connect(origin: Origin, username: str | None, password: str | None) -> bytes:

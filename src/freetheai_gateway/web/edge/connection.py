@@ -9,10 +9,12 @@ SCOPE_EXTENSION = "freetheai.connection"
 class EdgeConnection:
     """Tells one request that its client has left, without a task that watches."""
 
-    __slots__ = ("_callback", "disconnected")
+    __slots__ = ("_callback", "disconnected", "whole_body")
 
     def __init__(self) -> None:
         self._callback: Callable[[], None] | None = None
+        self.whole_body: bytes | None = None
+        """The body, where all of it had arrived before anyone asked: whoever takes it leaves `None`."""
         self.disconnected = False
         """Whether the client left before its response was complete."""
 

@@ -75,6 +75,7 @@ class Exchange:
         "_flow",
         "_has_news",
         "_held_head",
+        "_is_asked",
         "_news",
         "_transport",
         "buffered_bytes",
@@ -107,6 +108,8 @@ class Exchange:
         self._has_news = False
         self._news: asyncio.Event | None = None
         self._body_is_late = False
+        self._is_asked = False
+        """Whether the app has called `receive`; until then a body that is complete can be taken in one piece."""
         self._chunked = False
         self._held_head = b""
         """Goes out with the first part of the body: every write is a system call of its own."""
@@ -129,6 +132,11 @@ class Exchange:
     def finish(self) -> None:
         """Take the end of the request."""
         self.more_body = False
+        if not (self._expects_continue or self._is_asked):
+            body = self._body
+            self.connection.whole_body = body[0] if len(body) == 1 else b"".join(body)
+            body.clear()
+            self.buffered_bytes = 0
         self._wake()
 
     def give_up_body(self) -> None:
@@ -167,6 +175,7 @@ class Exchange:
 
     async def receive(self) -> Message:
         """Wait for body bytes, the end of the body or the end of the exchange. Raises `RequestTimeout`."""
+        self._is_asked = True
         if self._expects_continue:
             self._expects_continue = False
             if self.more_body and not self._body and not self.disconnected:
@@ -177,7 +186,8 @@ class Exchange:
             return {"type": "http.disconnect"}
         if self._body_is_late:
             raise RequestTimeout("The body of the request stopped arriving; send it again.")
-        body = b"".join(self._body)
+        body = (self.connection.whole_body or b"") + b"".join(self._body)
+        self.connection.whole_body = None
         self._body.clear()
         self.buffered_bytes = 0
         self._has_news = False
