@@ -12,43 +12,91 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 FINE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 
 
+class Sum:
+    """One sum; whoever adds to it often keeps it, because finding it by its labels costs more than adding."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: float = 0
+
+
+class Timing:
+    """One row of a histogram, to be kept like a `Sum`: durations, counted by bucket and summed, in seconds."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(self._bounds, seconds)] += 1
+        self.total += seconds
+
+
 class Counter:
     """Sums by labels."""
 
-    __slots__ = ("help", "label_names", "name", "values")
+    __slots__ = ("_sums", "help", "label_names", "name")
 
     def __init__(self, name: str, text: str, label_names: Labels) -> None:
         self.name = name
         self.help = text
         self.label_names = label_names
-        self.values: dict[Labels, float] = {}
+        self._sums: dict[Labels, Sum] = {}
+
+    @property
+    def values(self) -> dict[Labels, float]:
+        """Every sum that was added to, by its labels."""
+        return {labels: one.value for labels, one in self._sums.items() if one.value}
+
+    def sum_of(self, labels: Labels) -> Sum:
+        """Find one sum; a new one is 0, and shown once it is more."""
+        found = self._sums.get(labels)
+        if found is None:
+            found = self._sums[labels] = Sum()
+        return found
 
     def add(self, labels: Labels, amount: float = 1) -> None:
         """Add to one sum."""
-        self.values[labels] = self.values.get(labels, 0) + amount
+        self.sum_of(labels).value += amount
 
 
 class Histogram:
     """Counts by labels and bucket; `buckets` are upper bounds in seconds, the last one is open."""
 
-    __slots__ = ("buckets", "counts", "help", "label_names", "name", "sums")
+    __slots__ = ("_rows", "buckets", "help", "label_names", "name")
 
     def __init__(self, name: str, text: str, label_names: Labels, buckets: tuple[float, ...] = SECONDS) -> None:
         self.name = name
         self.help = text
         self.label_names = label_names
         self.buckets = buckets
-        self.counts: dict[Labels, list[int]] = {}
-        self.sums: dict[Labels, float] = {}
+        self._rows: dict[Labels, Timing] = {}
+
+    @property
+    def counts(self) -> dict[Labels, list[int]]:
+        """Durations by bucket, by labels."""
+        return {labels: row.counts for labels, row in self._rows.items()}
+
+    @property
+    def sums(self) -> dict[Labels, float]:
+        """Seconds in all, by labels."""
+        return {labels: row.total for labels, row in self._rows.items()}
+
+    def row_of(self, labels: Labels) -> Timing:
+        """Find one row, an empty one where there was none."""
+        found = self._rows.get(labels)
+        if found is None:
+            found = self._rows[labels] = Timing(self.buckets)
+        return found
 
     def observe(self, labels: Labels, seconds: float) -> None:
         """Count one duration."""
-        counts = self.counts.get(labels)
-        if counts is None:
-            counts = self.counts[labels] = [0] * (len(self.buckets) + 1)
-            self.sums[labels] = 0.0
-        counts[bisect_left(self.buckets, seconds)] += 1
-        self.sums[labels] += seconds
+        self.row_of(labels).observe(seconds)
 
 
 class Metrics:

@@ -10,7 +10,9 @@ MAX_TOKENS = 1_000_000_000
 
 def token_count(claimed: int | None) -> int:
     """Read a count that an upstream claims: absent and negative ones are 0, absurd ones are capped."""
-    return min(max(0, claimed or 0), MAX_TOKENS)
+    if not claimed or claimed < 0:
+        return 0
+    return min(MAX_TOKENS, claimed)
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

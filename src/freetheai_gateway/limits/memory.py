@@ -175,9 +175,12 @@ class MemoryLimiter:
 
     def _sweep(self) -> None:
         """Look at the next accounts of the round and drop the idle ones."""
+        accounts = self._round
+        if len(accounts) < _SWEPT_PER_ADMISSION:
+            return  # nothing to gain, and with one account this would be every admission
         now_s, wall_s = self._clock.monotonic(), self._clock.wall()
-        for _ in range(min(_SWEPT_PER_ADMISSION, len(self._round))):
-            account = self._round.popleft()
+        for _ in range(_SWEPT_PER_ADMISSION):
+            account = accounts.popleft()
             if not account.waiting and account.counters.is_idle(now_s, wall_s):
                 del self._accounts[account.id]
             else:

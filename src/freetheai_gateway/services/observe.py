@@ -76,6 +76,33 @@ DOCUMENTED_FIELDS = frozenset(
 """Top-level request fields that a provider documents: what may stand in the label of a dropped field."""
 
 
+class _RouteSums:
+    """What is counted of requests that are alike in everything that their labels say."""
+
+    __slots__ = ("overhead", "requests", "seconds")
+
+    def __init__(self, metrics: Metrics, route: str, model: str, status: int, code: str, streamed: bool) -> None:  # noqa: FBT001, PLR0917 - the parts of a key
+        route = route or "none"
+        self.requests = metrics.requests.sum_of((route, model, str(status), code))
+        self.seconds = metrics.request_seconds.row_of((route, "true" if streamed else "false"))
+        self.overhead = metrics.overhead_seconds.row_of((route,))
+
+
+class _UpstreamSums:
+    """The same of calls to upstreams."""
+
+    __slots__ = ("attempts", "cached", "cost_usd", "first_token", "input", "output", "reasoning")
+
+    def __init__(self, metrics: Metrics, provider: str, model: str, outcome: str) -> None:
+        self.attempts = metrics.upstream_attempts.sum_of((provider, model, outcome))
+        self.first_token = metrics.first_token_seconds.row_of((model,))
+        self.input = metrics.tokens.sum_of((model, "input"))
+        self.output = metrics.tokens.sum_of((model, "output"))
+        self.cached = metrics.tokens.sum_of((model, "cached"))
+        self.reasoning = metrics.tokens.sum_of((model, "reasoning"))
+        self.cost_usd = metrics.cost_usd.sum_of((provider,))
+
+
 class Observer:
     """Takes in every finished request. Nothing of it may depend on what a client wrote."""
 
@@ -83,22 +110,28 @@ class Observer:
         self._metrics = metrics
         self._clock = clock
         self._prefixes: dict[str, PrefixHealth] = {}
+        self._routes: dict[tuple[str, str, int, str, bool], _RouteSums] = {}
+        self._upstreams: dict[tuple[str, str, str], _UpstreamSums] = {}
         self.thresholds = thresholds
 
     def finished(self, trace: Trace) -> None:
         """Count a request that has ended; called once per request, after its last byte."""
-        metrics, model = self._metrics, trace.model
-        code = trace.code if trace.code in KNOWN_CODES or not trace.code else FOREIGN_CODE
-        route = trace.route or "none"
-        metrics.requests.add((route, model, str(trace.status), code))
-        metrics.request_seconds.observe((route, "true" if trace.streamed else "false"), trace.elapsed_s())
-        metrics.overhead_seconds.observe((route,), trace.own_s)
+        model, status, code = trace.model, trace.status, trace.code
+        if code and code not in KNOWN_CODES:
+            code = FOREIGN_CODE
+        kind = (trace.route, model, status, code, trace.streamed)
+        sums = self._routes.get(kind)
+        if sums is None:
+            sums = self._routes[kind] = _RouteSums(self._metrics, *kind)
+        sums.requests.value += 1
+        sums.seconds.observe(trace.elapsed_s())
+        sums.overhead.observe(trace.own_s)
         if trace.attempts:
             self._count_upstream(trace)
-        elif trace.status in {401, 403, 429}:
-            metrics.refusals.add((code,))
+        elif status in {401, 403, 429}:
+            self._metrics.refusals.add((code,))
         for field in trace.dropped:
-            metrics.dropped_fields.add((*trace.lane, field if field in DOCUMENTED_FIELDS else "other"))
+            self._metrics.dropped_fields.add((*trace.lane, field if field in DOCUMENTED_FIELDS else "other"))
         if model:
             self._judge(trace)
 
@@ -112,19 +145,19 @@ class Observer:
         return {prefix: self.health_of(prefix).status(now, self.thresholds) for prefix in prefixes}
 
     def _count_upstream(self, trace: Trace) -> None:
-        metrics, model, usage = self._metrics, trace.model, trace.usage
-        metrics.upstream_attempts.add((trace.provider, model, trace.outcome))
+        usage = trace.usage
+        kind = (trace.provider, trace.model, trace.outcome)
+        sums = self._upstreams.get(kind)
+        if sums is None:
+            sums = self._upstreams[kind] = _UpstreamSums(self._metrics, *kind)
+        sums.attempts.value += 1
         if trace.first_token_at is not None:
-            metrics.first_token_seconds.observe((model,), trace.first_token_at - trace.started_at)
-        if usage.input_tokens or usage.output_tokens:
-            metrics.tokens.add((model, "input"), usage.input_tokens)
-            metrics.tokens.add((model, "output"), usage.output_tokens)
-            if usage.cached_tokens:
-                metrics.tokens.add((model, "cached"), usage.cached_tokens)
-            if usage.reasoning_tokens:
-                metrics.tokens.add((model, "reasoning"), usage.reasoning_tokens)
-        if trace.cost_micro_usd:
-            metrics.cost_usd.add((trace.provider,), trace.cost_micro_usd / 1_000_000)
+            sums.first_token.observe(trace.first_token_at - trace.started_at)
+        sums.input.value += usage.input_tokens
+        sums.output.value += usage.output_tokens
+        sums.cached.value += usage.cached_tokens
+        sums.reasoning.value += usage.reasoning_tokens
+        sums.cost_usd.value += trace.cost_micro_usd / 1_000_000
 
     def _judge(self, trace: Trace) -> None:
         failed = trace.status >= 500 and trace.code not in _NOT_THE_PROVIDERS_FAULT
