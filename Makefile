@@ -6,7 +6,7 @@ PORT   ?= 8000
 CONFIG ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
-NODE_PACKAGES := openai@6.49.0
+NODE_PACKAGES := openai@7.59.0 @anthropic-ai/sdk@1.14.0 axe-core@4.14.1
 AGENTS := @anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 @ai-sdk/anthropic@4.0.105
 FRAMEWORKS := langchain-openai==1.7.3 langchain-anthropic==1.7.7 'pydantic-ai-slim[openai,anthropic]==2.68.0'
 ARGS   ?=
