@@ -1,4 +1,4 @@
-"""A gateway on PostgreSQL: two nodes on one database, what one changes the other knows, and a database that goes away."""
+"""A gateway on PostgreSQL: two nodes on one database, and a database that goes away."""
 
 import asyncio
 import socket
@@ -99,6 +99,11 @@ def two_nodes(launch: Launch, config: str) -> Iterator[tuple[Gateway, Gateway]]:
         yield first, second
 
 
+def recorded(gateway: Gateway) -> int:
+    """Count the requests that the database knows of."""
+    return sum(int(str(row["requests"])) for row in gateway.usage("model"))
+
+
 def test_two_nodes_when_one_database_serves_both_then_keys_and_usage_are_shared(
     empty_postgres_url: str, upstream: ScriptedUpstream, launch: Launch
 ) -> None:
@@ -108,9 +113,7 @@ def test_two_nodes_when_one_database_serves_both_then_keys_and_usage_are_shared(
         second.secrets.append(key.secret)
         for node in (first, second, second):
             assert chat(node, key, PLAIN).status == 200
-        eventually(
-            lambda: sum(int(str(row["requests"])) for row in second.usage("model")) == 3, "all records are there"
-        )
+        eventually(lambda: recorded(second) == 3, "all records are there")
         first.command("keys", "revoke", key.id)
         began = time.monotonic()
         eventually(lambda: chat(second, key, PLAIN).status == 401, "the key is refused", within_s=1.0)
@@ -132,7 +135,7 @@ def test_database_when_it_goes_away_then_requests_go_on_and_records_arrive_after
             gateway.usage()
         forwarder.mend()
         eventually(
-            lambda: sum(int(str(row["requests"])) for row in gateway.usage("model")) == 6,
+            lambda: recorded(gateway) == 6,
             "every record is there",
             within_s=20.0,
         )
@@ -143,6 +146,6 @@ def test_server_when_there_is_none_then_the_start_says_so(upstream: ScriptedUpst
     """One line, no password, no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
-    with pytest.raises(AssertionError, match="the database is not available"):
-        with launch(on(f"postgresql://user:hidden-word@127.0.0.1:{port}/db", upstream)):
-            pass
+    config = on(f"postgresql://user:hidden-word@127.0.0.1:{port}/db", upstream)
+    with pytest.raises(AssertionError, match="the database is not available"), launch(config):
+        pass

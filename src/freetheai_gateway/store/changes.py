@@ -6,8 +6,8 @@ connection to be notified on.
 
 On SQLite `PRAGMA data_version` says whether another connection committed since the last look. It reads the shared
 memory of the write-ahead log and takes 3 microseconds, so it runs on the event loop's thread, on a connection of its
-own whose busy timeout is zero: a locked file makes it fail and never wait. Usage is committed several times a second, so that the
-counter in `changes` decides whether anything was changed that is worth telling.
+own whose busy timeout is zero: a locked file makes it fail and never wait. Usage is committed several times a second,
+so that the counter in `changes` decides whether anything was changed that is worth telling.
 """
 
 import asyncio
