@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from freetheai_gateway.domain.accounts import Account, ApiKey, Caller
 from freetheai_gateway.domain.catalogue import Alias, Catalogue, Family, Model, ModelKind, Tier
 from freetheai_gateway.domain.limits import Limits
-from freetheai_gateway.domain.pools import Upstream
+from freetheai_gateway.domain.pools import PoolPolicy, Upstream
 from freetheai_gateway.domain.usage import Price
 from freetheai_gateway.services.directory import Offer, Site
 from freetheai_gateway.services.ports import Provider
@@ -56,6 +56,7 @@ def make_offer(
     families: Sequence[Family] = (),
     site: Site = SITE,
     concurrency_wait_s: float = 0.0,
+    policy: PoolPolicy | None = None,
 ) -> Offer:
     """Make an offer of these models, by default of one chat model at a provider that is ready."""
     catalogue = Catalogue(
@@ -71,6 +72,7 @@ def make_offer(
         catalogue=catalogue,
         providers={provider.name: provider for provider in ready},
         concurrency_wait_s=concurrency_wait_s,
+        policy=policy or PoolPolicy(),
     )
 
 
