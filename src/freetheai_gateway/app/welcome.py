@@ -66,6 +66,7 @@ async def welcome(gateway: Gateway, file: Path, *, has_config: bool) -> list[str
     model = _first_callable(gateway)
     if model is not None:
         lines.append(f"try     {curl(base_url(gateway), owner.key, model.id)}")
+    lines.append(f"pages   {gateway.directory.offer.site.public_url}/docs  /models  /status  /playground")
     if not has_config:
         lines.append("next    cp freetheai.example.toml freetheai.toml, set one provider key, make run")
     if LOCAL_MODEL.id in gateway.directory.offer.catalogue.models:
