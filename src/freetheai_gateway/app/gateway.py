@@ -193,7 +193,7 @@ class Gateway:
         await self._journal.drain_once()
         await self._restore_daily_counts()
         self._supervise("journal", self._journal.run)
-        running.callback(self._feed.close)
+        running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)

@@ -132,6 +132,19 @@ USAGE_DAYS = Table(
     sqlite_with_rowid=False,
 )
 
+USAGE_HOURS = Table(
+    "usage_hours",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("successes", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""`hour` counts from 1970; `failures` are 5xx. What rankings of a day and the bars of the status page read."""
+
 USAGE_TOTALS = Table(
     "usage_totals",
     METADATA,

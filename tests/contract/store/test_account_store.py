@@ -25,7 +25,7 @@ async def test_account_when_created_then_reads_back_as_it_went_in(
 ) -> None:
     """Every field survives, instants to the last bit."""
     account = new_account(
-        name="Zoë 🦊 \x00",
+        name="Zoë 🦊",
         created_at=1_795_397_400.123_456_7,
         state=AccountState.PAUSED,
         unlimited=True,

@@ -44,7 +44,7 @@ async def feed(database: Database) -> AsyncIterator[ChangeFeed]:
     feed = ChangeFeed(database, poll_s=0.01)
     assert await feed.poll_once()
     yield feed
-    feed.close()
+    await feed.close()
 
 
 @asynccontextmanager
