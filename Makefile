@@ -6,11 +6,12 @@ PORT   ?= 8000
 CONFIG ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
-NODE_PACKAGES := openai@6.49.0
+NODE_PACKAGES := openai@7.59.0 @anthropic-ai/sdk@1.14.0 axe-core@4.14.1
 AGENTS := @anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0 ai@7.0.173 @ai-sdk/openai-compatible@3.0.92 @ai-sdk/anthropic@4.0.105
 FRAMEWORKS := langchain-openai==1.7.3 langchain-anthropic==1.7.7 'pydantic-ai-slim[openai,anthropic]==2.68.0'
 ARGS   ?=
 SECONDS ?= 60
+CORES  ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run test agents fuzz check fix docs bench constraints clean
@@ -23,7 +24,7 @@ run: $(VENV)/run.stamp ## Start the gateway with a local model and an own key (P
 
 test: $(VENV)/dev.stamp $(VENV)/node.stamp ## Run every test that this machine can run
 	@$(BIN)/python tools/services.py
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n $(CORES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 agents: $(VENV)/dev.stamp $(VENV)/agents.stamp ## Run Claude Code, Codex and frameworks through the gateway (downloads 350 MB, once)
 	@$(BIN)/pytest -q tests/agents $(ARGS)

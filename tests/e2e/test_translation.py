@@ -13,7 +13,7 @@ from tests.e2e.conftest import Launch
 from tests.e2e.gateway import CANARY, Gateway, Key, eventually
 from tests.e2e.wire import call
 
-UPSTREAMS = {"chat": "glm-5.1", "messages": "claude-sonnet-4-5", "gemini": "gemini-3-flash"}
+UPSTREAMS = {"chat": "glm-5.1", "messages": "claude-sonnet-4-5", "gemini": "gemini-3-flash", "responses": "gpt-5-pro"}
 """The vendors by their dialect, each with the model that it is asked for."""
 CLIENTS = ("chat", "messages", "responses")
 PAIRS = [(client, upstream) for client in CLIENTS for upstream in UPSTREAMS]
@@ -24,7 +24,12 @@ QUESTION = f"{CANARY} What is the weather in Oslo?"
 
 
 def _config(url: str) -> str:
-    apis = {"chat": ("openai", f"{url}/v1"), "messages": ("anthropic", url), "gemini": ("gemini", url)}
+    apis = {
+        "chat": ("openai", f"{url}/v1"),
+        "messages": ("anthropic", url),
+        "gemini": ("gemini", url),
+        "responses": ("openai-responses", f"{url}/v1"),
+    }
     providers = "".join(
         f"""
 [[providers]]
@@ -227,11 +232,11 @@ def test_credentials_when_a_request_is_translated_then_each_vendor_gets_its_own_
             messages=[{"role": "user", "content": QUESTION}],
             extra_headers={"anthropic-beta": "context-1m-2025-08-07"},
         )
-    chat, messages, gemini = voices.exchanges
-    assert chat.header("authorization") == "Bearer upstream-secret-1"
+    chat, messages, gemini, responses = voices.exchanges
+    assert chat.header("authorization") == responses.header("authorization") == "Bearer upstream-secret-1"
     assert messages.header("x-api-key") == gemini.header("x-goog-api-key") == "upstream-secret-1"
     assert messages.header("anthropic-beta") == "context-1m-2025-08-07"
-    for exchange in (chat, gemini):
+    for exchange in (chat, gemini, responses):
         assert exchange.header("anthropic-beta") is None
     for exchange in voices.exchanges:
         assert all(own_key.secret not in value for _, value in exchange.headers)

@@ -15,21 +15,22 @@ _decode_arguments: jsonc.Decoder[dict[str, object]] = jsonc.Decoder(dict[str, ob
 
 def send(client: openai.OpenAI, model: str, ask: Ask, *, streamed: bool) -> Heard:
     """Ask as the SDK's documentation shows; the reply is read to its end."""
-    fields = _fields(ask) | {"model": model}
+    fields = fields_of(ask) | {"model": model}
     with failures():
         if not streamed:
             method: Any = client.chat.completions.parse if ask.forecast else client.chat.completions.create
-            return _heard(method(**fields))
+            return heard_from(method(**fields))
         fields["stream_options"] = {"include_usage": True}
         with client.chat.completions.stream(**fields) as stream:
             stream.until_done()
             # `get_final_completion` raises where the answer was cut short or filtered; the snapshot tells how.
             snapshot = stream.current_completion_snapshot
             ended = snapshot.choices[0].finish_reason in {"stop", "tool_calls"}
-            return _heard(stream.get_final_completion() if ended else snapshot)
+            return heard_from(stream.get_final_completion() if ended else snapshot)
 
 
-def _fields(ask: Ask) -> dict[str, Any]:
+def fields_of(ask: Ask) -> dict[str, Any]:
+    """Say what is asked as the SDK takes it."""
     fields: dict[str, Any] = {"messages": [*_system(ask), *(m for turn in ask.turns for m in _messages(turn))]}
     fields["max_completion_tokens"] = ask.max_tokens
     if ask.tools:
@@ -74,7 +75,8 @@ def _messages(turn: Turn) -> list[Any]:
     return [*results, {"role": "user", "content": parts if pictures else turn.text}]
 
 
-def _heard(completion: ChatCompletion) -> Heard:
+def heard_from(completion: ChatCompletion) -> Heard:
+    """Read a completion as the SDK put it together."""
     assert len(completion.choices) == 1
     choice = completion.choices[0]
     message = choice.message

@@ -11,16 +11,17 @@ from tests.matrix.heard import Heard, failures
 
 def send(client: anthropic.Anthropic, model: str, ask: Ask, *, streamed: bool) -> Heard:
     """Ask as the SDK's documentation shows; the reply is read to its end."""
-    fields = _fields(ask) | {"model": model}
+    fields = fields_of(ask) | {"model": model}
     with failures():
         if not streamed:
             method: Any = client.messages.parse if ask.forecast else client.messages.create
-            return _heard(method(**fields))
+            return heard_from(method(**fields))
         with client.messages.stream(**fields) as stream:
-            return _heard(stream.get_final_message())
+            return heard_from(stream.get_final_message())
 
 
-def _fields(ask: Ask) -> dict[str, Any]:
+def fields_of(ask: Ask) -> dict[str, Any]:
+    """Say what is asked as the SDK takes it."""
     fields: dict[str, Any] = {"messages": [_message(turn) for turn in ask.turns], "max_tokens": ask.max_tokens}
     if ask.system:
         fields["system"] = ask.system
@@ -63,7 +64,8 @@ def _image(data: str) -> dict[str, Any]:
     return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
 
 
-def _heard(message: Any) -> Heard:
+def heard_from(message: Any) -> Heard:
+    """Read a message as the SDK put it together."""
     blocks = message.content
     kinds = [block.type for block in blocks]
     assert not any(block.type == "text" and not block.text.strip() for block in blocks), "an empty text block"

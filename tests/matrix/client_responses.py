@@ -15,20 +15,21 @@ _ENDS = {"response.completed", "response.incomplete", "response.failed"}
 
 def send(client: openai.OpenAI, model: str, ask: Ask, *, streamed: bool) -> Heard:
     """Ask as the SDK's documentation shows; the reply is read to its end."""
-    fields = _fields(ask) | {"model": model}
+    fields = fields_of(ask) | {"model": model}
     with failures():
         if not streamed:
             method: Any = client.responses.parse if ask.forecast else client.responses.create
-            return _heard(method(**fields))
+            return heard_from(method(**fields))
         with client.responses.stream(**fields) as stream:
             events: list[Any] = list(stream)
     numbers = [event.sequence_number for event in events]
     assert numbers == sorted(set(numbers)), f"sequence numbers do not rise: {numbers}"
     assert events[-1].type in _ENDS, f"the stream ends in {events[-1].type}"
-    return _heard(events[-1].response)
+    return heard_from(events[-1].response)
 
 
-def _fields(ask: Ask) -> dict[str, Any]:
+def fields_of(ask: Ask) -> dict[str, Any]:
+    """Say what is asked as the SDK takes it."""
     fields: dict[str, Any] = {"input": [item for turn in ask.turns for item in _items(turn)], "store": False}
     fields["max_output_tokens"] = ask.max_tokens
     if ask.system:
@@ -86,7 +87,8 @@ def _image(data: str) -> dict[str, Any]:
     return {"type": "input_image", "image_url": f"data:image/png;base64,{data}", "detail": "auto"}
 
 
-def _heard(response: Any) -> Heard:
+def heard_from(response: Any) -> Heard:
+    """Read a response as the SDK put it together."""
     if response.status == "failed":
         raise Failed(None, response.error.code, response.error.message)
     parts = [part for item in response.output if item.type == "message" for part in item.content]

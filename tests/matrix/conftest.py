@@ -7,7 +7,7 @@ import httpx2
 import openai
 import pytest
 
-from tests.matrix import client_chat, client_messages, client_responses
+from tests.matrix import client_chat, client_messages, client_responses, node
 from tests.matrix.ask import Ask
 from tests.matrix.heard import Heard
 from tests.matrix.limits import CHAT, MESSAGES
@@ -54,9 +54,21 @@ def anthropic_sdk(switch: _Switch) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
-@pytest.fixture
-def send(switch: _Switch, openai_sdk: openai.OpenAI, anthropic_sdk: anthropic.Anthropic) -> Iterator[Send]:
-    """Send a request through a loop, with the SDK of the loop's client."""
+@pytest.fixture(scope="session")
+def node_sdk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[node.NodeSDK]:
+    with node.started(tmp_path_factory.mktemp("judge")) as judge:
+        yield judge
+
+
+@pytest.fixture(params=["python", "node"])
+def send(request: pytest.FixtureRequest, switch: _Switch) -> Iterator[Send]:
+    """Send a request through a loop, with an official SDK of the loop's client, in Python and in Node.js."""
+    if request.param == "node":
+        judge: node.NodeSDK = request.getfixturevalue("node_sdk")
+        yield judge.send
+        return
+    openai_sdk: openai.OpenAI = request.getfixturevalue("openai_sdk")
+    anthropic_sdk: anthropic.Anthropic = request.getfixturevalue("anthropic_sdk")
 
     def send_one(loop: Loop, ask: Ask, *, streamed: bool) -> Heard:
         switch.loop = loop

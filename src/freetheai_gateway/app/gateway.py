@@ -44,6 +44,7 @@ from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
+from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Router
 
 PRUNE_EVERY_S = 3_600.0
@@ -120,9 +121,11 @@ class Gateway:
             gate=OperatorGate(settings.metrics.token),
             is_draining=is_draining,
             max_body_bytes=settings.server.max_body_bytes,
+            promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
+        table = build_routes(services)
         return GatewayASGI(
-            Router(build_routes(services)),
+            Router(table.api + table.pages),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -130,6 +133,7 @@ class Gateway:
             observer=self._observer,
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
+            lost=table.lost,
         )
 
     def _gauges(self) -> Gauges:
@@ -189,7 +193,7 @@ class Gateway:
         await self._journal.drain_once()
         await self._restore_daily_counts()
         self._supervise("journal", self._journal.run)
-        running.callback(self._feed.close)
+        running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)

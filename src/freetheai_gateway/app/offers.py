@@ -35,6 +35,7 @@ def build_offer(settings: Settings, local_models: Mapping[str, LocalModel], repl
             has_discord=settings.discord.is_on,
             invite_url=settings.discord.invite_url,
             has_role_ladder=settings.discord.is_on and bool(settings.discord.tier_roles),
+            support_url=settings.site.support_url,
         ),
         catalogue=build_catalogue(settings),
         providers={

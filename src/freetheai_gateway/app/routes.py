@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from freetheai_gateway.app.pages import Pages, PageServices
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -25,7 +26,8 @@ from freetheai_gateway.web.metrics import Gauges, MetricsRoute
 from freetheai_gateway.web.models import ModelRoutes
 from freetheai_gateway.web.openapi.route import OpenAPIRoute
 from freetheai_gateway.web.operators import OperatorGate
-from freetheai_gateway.web.routes import Route
+from freetheai_gateway.web.pages.site import Promise
+from freetheai_gateway.web.routes import Handler, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +47,35 @@ class Services:
     gate: OperatorGate
     is_draining: Callable[[], bool]
     max_body_bytes: int
+    promise: Promise
 
 
-def build_routes(services: Services) -> list[Route]:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All routes: those of the API, those of the pages, and who answers browsers that are lost."""
+
+    api: list[Route]
+    pages: list[Route]
+    lost: Handler
+
+
+def build_routes(services: Services) -> Table:
     """Build all routes; a new one is one more entry here and one handler in `web`."""
     chat, messages, responses = OpenAIChat(), AnthropicMessages(), OpenAIResponses()
     embeddings = OpenAIEmbeddings()
+    health = HealthRoutes(services.directory, services.observer, services.usage, services.clock)
+    pages = _pages(services, health)
     count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes)
-    return [
+    api = [
         Route("/chat/completions", {"POST": _completion(chat, services)}, chat),
         Route("/messages", {"POST": _completion(messages, services)}, messages),
         Route("/messages/count_tokens", {"POST": count}, messages),
         Route("/responses", {"POST": _completion(responses, services)}, responses),
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
-        *_catalogue_routes(services, chat),
-        *_public_routes(services, chat),
+        *_catalogue_routes(services, pages, chat),
+        *_public_routes(services, health, pages, chat),
     ]
+    return Table(api, pages.routes(chat), pages.lost)
 
 
 def _completion(dialect: Dialect, services: Services, kind: ModelKind = ModelKind.CHAT) -> CompletionRoute:
@@ -73,7 +88,21 @@ def _completion(dialect: Dialect, services: Services, kind: ModelKind = ModelKin
     )
 
 
-def _catalogue_routes(services: Services, dialect: Dialect) -> list[Route]:
+def _pages(services: Services, health: HealthRoutes) -> Pages:
+    return Pages(
+        PageServices(
+            directory=services.directory,
+            observer=services.observer,
+            lanes=services.lanes,
+            usage=services.usage,
+            clock=services.clock,
+            facts=health.body,
+            promise=services.promise,
+        )
+    )
+
+
+def _catalogue_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:
     models = ModelRoutes(services.directory, services.authenticator)
     catalogue = CatalogueRoutes(
         services.directory,
@@ -84,21 +113,20 @@ def _catalogue_routes(services: Services, dialect: Dialect) -> list[Route]:
         clock=services.clock,
     )
     return [
-        Route("/models", {"GET": models.list_models}, dialect),
+        Route("/models", {"GET": pages.models_or(models.list_models)}, dialect),
         Route("/models/full", {"GET": catalogue.full}, dialect),
         Route("/models/leaderboard", {"GET": catalogue.leaderboard}, dialect),
-        Route("/models", {"GET": models.show_model}, dialect, takes_rest="id"),
+        Route("/models", {"GET": pages.model_or(models.show_model)}, dialect, takes_rest="id"),
     ]
 
 
-def _public_routes(services: Services, dialect: Dialect) -> list[Route]:
-    health = HealthRoutes(services.directory, services.observer, services.usage, services.clock)
+def _public_routes(services: Services, health: HealthRoutes, pages: Pages, dialect: Dialect) -> list[Route]:
     probes = ProbeRoutes(services.gate, services.is_draining)
     return [
         Route("/health", {"GET": health.health}, dialect),
         Route("/openapi.json", {"GET": OpenAPIRoute(services.directory)}, dialect),
         Route("/", {"GET": health.base_url}, dialect),
-        Route("/", {"GET": health.base_url}, dialect, top=True),
+        Route("/", {"GET": pages.home_or(health.base_url)}, dialect, top=True),
         Route("/healthz", {"GET": probes.alive}, dialect, top=True),
         Route("/readyz", {"GET": probes.ready}, dialect, top=True),
         Route("/metrics", {"GET": MetricsRoute(services.metrics, services.gauges, services.gate)}, dialect, top=True),

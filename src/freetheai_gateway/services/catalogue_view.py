@@ -83,8 +83,8 @@ def _describe(model: Model, offer: Offer, viewer: Viewer, statuses: Mapping[str,
         "inputs": model.inputs,
         "outputs": [_OUTPUTS[model.kind]],
         "features": model.features,
-        "supported_routes": _routes(model, offer, reaches),
-        "lifecycle": "retired" if model.retired else "retiring" if model.retires_at else "active",
+        "supported_routes": routes_of(model, offer, reaches),
+        "lifecycle": lifecycle_of(model),
         "access": _access(model, offer, viewer, tier),
         "health": {"status": statuses.get(prefix_of(model.id), Status.UNKNOWN).value},
     }
@@ -98,7 +98,8 @@ def _describe(model: Model, offer: Offer, viewer: Viewer, statuses: Mapping[str,
     return entry | {name: value for name, value in known.items() if value is not None}
 
 
-def _routes(model: Model, offer: Offer, reaches: Reaches) -> list[str]:
+def routes_of(model: Model, offer: Offer, reaches: Reaches) -> list[str]:
+    """Name the routes that answer for a model."""
     if model.kind is ModelKind.IMAGE:
         return [route for feature, route in _IMAGE_ROUTES.items() if feature in model.features]
     if model.kind is not ModelKind.CHAT:
@@ -107,19 +108,26 @@ def _routes(model: Model, offer: Offer, reaches: Reaches) -> list[str]:
     return [route for dialect, route in _CHAT_ROUTES.items() if any(reaches(dialect, each) for each in providers)]
 
 
+def lifecycle_of(model: Model) -> str:
+    """Tell where a model is in its life: `active`, `retiring` or `retired`."""
+    return "retired" if model.retired else "retiring" if model.retires_at else "active"
+
+
+def access_of(model: Model, offer: Offer, viewer: Viewer) -> str | None:
+    """Say what stands between a viewer and a model (design section 5, `reason`); `None` where nothing does."""
+    if model.retired:
+        return "retired"
+    if viewer.suspended:
+        return "suspended"
+    if not viewer.unlimited and viewer.tier.level < model.tier_level:
+        return "tier"
+    return None if offer.is_set_up(model, unlimited=viewer.unlimited) else "not_configured"
+
+
 def _access(model: Model, offer: Offer, viewer: Viewer, tier: Tier | None) -> Entry:
     required: Entry = {"required_tier": tier.name if tier is not None else None, "required_tier_rank": model.tier_level}
-    if model.retired:
-        reason = "retired"
-    elif viewer.suspended:
-        reason = "suspended"
-    elif not viewer.unlimited and viewer.tier.level < model.tier_level:
-        reason = "tier"
-    elif not offer.is_set_up(model, unlimited=viewer.unlimited):
-        reason = "not_configured"
-    else:
-        return {"available": True, **required}
-    return {"available": False, "reason": reason, **required}
+    reason = access_of(model, offer, viewer)
+    return {"available": True, **required} if reason is None else {"available": False, "reason": reason, **required}
 
 
 def _policy(offer: Offer) -> Entry:

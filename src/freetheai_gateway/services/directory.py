@@ -25,6 +25,7 @@ class Site:
     invite_url: str = ""
     has_role_ladder: bool = False
     """Whether Discord roles raise tiers."""
+    support_url: str = ""
 
     @property
     def where(self) -> str:

@@ -8,6 +8,7 @@ from freetheai_gateway.settings.tree import Settings
 
 OFFICIAL_BASE_URLS = {
     "openai": "https://api.openai.com/v1",
+    "openai-responses": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
     "gemini": "https://generativelanguage.googleapis.com",
     "openai-images": "https://api.openai.com/v1",

@@ -38,7 +38,17 @@ Token: TypeAlias = Annotated[Secret | None, Form(forms.api_key)]
 CredentialIfSet: TypeAlias = Annotated[Secret | None, Form(forms.api_key), MayBeMissing()]
 
 Api: TypeAlias = Literal[
-    "openai", "anthropic", "gemini", "llamacpp", "openai-images", "gemini-images", "fal", "bfl", "ark", "sketch"
+    "openai",
+    "openai-responses",
+    "anthropic",
+    "gemini",
+    "llamacpp",
+    "openai-images",
+    "gemini-images",
+    "fal",
+    "bfl",
+    "ark",
+    "sketch",
 ]
 Kind: TypeAlias = Literal["chat", "image", "embedding", "speech", "transcription"]
 Input: TypeAlias = Literal["text", "image", "audio", "file"]

@@ -9,7 +9,7 @@ from freetheai_gateway.settings.problems import Problem, did_you_mean_or_list, q
 from freetheai_gateway.settings.tree import Settings
 
 APIS_OF_KIND: dict[str, tuple[str, ...]] = {
-    "chat": ("openai", "anthropic", "gemini", "llamacpp"),
+    "chat": ("openai", "openai-responses", "anthropic", "gemini", "llamacpp"),
     "image": ("openai-images", "gemini-images", "fal", "bfl", "ark", "sketch"),
     "embedding": ("openai", "gemini"),
     "speech": ("openai",),

@@ -1,73 +1,43 @@
-"""One SQLite file: a single connection that writes, a few that read, and nothing of the driver's words outside.
+"""The open database, whichever it is: who reads, who writes, and which revision its tables have.
 
-SQLite has one writer at a time. All writes of a process therefore queue for one connection in memory, first come
-first served, instead of polling the file's lock; against other processes `BEGIN IMMEDIATE` and the busy timeout
-decide. Readers run in WAL mode and neither wait for the writer nor hold it up.
+The stores of this package run their statements on it. A transaction of `write` holds the database's one write lock
+from its start: what it reads cannot change before it commits, in this process or in another.
 """
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from time import monotonic, sleep
-from typing import Self
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
-
-from freetheai_gateway.store.errors import DatabaseMissing, DatabaseOutdated, DatabaseUnavailable, mapped
-from freetheai_gateway.store.location import StoreSettings, sqlite_path
+from freetheai_gateway.store.errors import DatabaseOutdated
+from freetheai_gateway.store.location import StoreSettings, is_postgres
 from freetheai_gateway.store.revisions import Status, read_status
 
-_LOCK_RETRY_S = 0.02
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-class Database:
-    """The open database. `open` it, `close` it; the stores in this package take it and run their statements on it."""
+class Database(ABC):
+    """`open` it, `close` it."""
 
-    def __init__(self, settings: StoreSettings) -> None:
-        self.path = sqlite_path(settings.url)
-        url = URL.create("sqlite+aiosqlite", database=str(self.path))
-        wait_s = settings.busy_timeout_s
-        self._writer = create_async_engine(
-            url, pool_size=1, max_overflow=0, pool_timeout=wait_s, connect_args={"timeout": wait_s}
-        )
-        self._reader = create_async_engine(
-            url,
-            pool_size=settings.readers,
-            max_overflow=0,
-            pool_timeout=wait_s,
-            connect_args={"timeout": wait_s},
-            isolation_level="AUTOCOMMIT",
-            skip_autocommit_rollback=True,
-        )
-        _prepare_writer(self._writer, durable=settings.durable)
-        _prepare_reader(self._reader)
-
-    @classmethod
-    async def open(cls, settings: StoreSettings, *, create: bool, any_revision: bool = False) -> Self:
-        """Open the database; `create` makes the file where it is missing and migrates it to the newest revision.
+    @staticmethod
+    async def open(settings: StoreSettings, *, create: bool, any_revision: bool = False) -> "Database":
+        """Open the database; `create` makes its file and tables and migrates them to the newest revision.
 
         Without `create` a missing file raises `DatabaseMissing` and an older revision `DatabaseOutdated`, unless
         `any_revision` allows it (for the commands that show or upgrade it). Raises `UnsupportedDatabase`,
         `DatabaseTooNew` and `DatabaseUnavailable` too.
         """
-        database = cls(settings)
+        database = _choose(settings)
         try:
-            await database._make_ready(create=create, any_revision=any_revision, wait_s=settings.busy_timeout_s)
+            await database.prepare(create=create)
+            await database.check_revision(create=create, any_revision=any_revision)
         except BaseException:
             await database.close()
             raise
         return database
 
-    async def _make_ready(self, *, create: bool, any_revision: bool, wait_s: float) -> None:
-        if create:
-            await asyncio.to_thread(_create_file, self.path, wait_s)
-        elif not self.path.exists():
-            raise DatabaseMissing(self.path)
+    async def check_revision(self, *, create: bool, any_revision: bool) -> None:
+        """Compare the revision with what is needed, and migrate where that is allowed."""
         if any_revision and not create:
             return
         status = await self.status()
@@ -78,23 +48,25 @@ class Database:
         await self.upgrade()
 
     @property
+    @abstractmethod
     def dialect_name(self) -> str:
-        """The database's kind in SQLAlchemy's words."""
-        return self._writer.dialect.name
+        """The database's kind in SQLAlchemy's words: `sqlite` or `postgresql`."""
 
-    @asynccontextmanager
-    async def read(self, operation: str) -> AsyncIterator[AsyncConnection]:
+    @abstractmethod
+    async def prepare(self, *, create: bool) -> None:
+        """Make what must be there before the first statement."""
+
+    @abstractmethod
+    def read(self, operation: str) -> AbstractAsyncContextManager["AsyncConnection"]:
         """Lend a connection for one statement; every statement sees what is committed when it starts."""
-        with mapped(operation):
-            async with self._reader.connect() as connection:
-                yield connection
 
-    @asynccontextmanager
-    async def write(self, operation: str) -> AsyncIterator[AsyncConnection]:
-        """Lend the one write connection in a transaction that holds the write lock from its start."""
-        with mapped(operation):
-            async with self._writer.begin() as connection:
-                yield connection
+    @abstractmethod
+    def write(self, operation: str) -> AbstractAsyncContextManager["AsyncConnection"]:
+        """Lend a connection in a transaction that holds the write lock from its start."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close every connection."""
 
     async def status(self) -> Status:
         """Compare the database's revision with the newest. Raises `DatabaseTooNew`."""
@@ -108,65 +80,13 @@ class Database:
         async with self.write("upgrading the database") as connection:
             await connection.run_sync(upgrade)
 
-    async def close(self) -> None:
-        """Close every connection and end their threads."""
-        await self._reader.dispose()
-        await self._writer.dispose()
 
+def _choose(settings: StoreSettings) -> Database:
+    """Import what the URL needs and nothing else: each driver costs a start its own time."""
+    if is_postgres(settings.url):
+        from freetheai_gateway.store.postgres import PostgresDatabase  # noqa: PLC0415
 
-def _create_file(path: Path, wait_s: float) -> None:
-    """Make an empty database in WAL mode, readable by its owner only; an existing one is kept.
+        return PostgresDatabase(settings)
+    from freetheai_gateway.store.sqlite import SqliteDatabase  # noqa: PLC0415
 
-    The change to WAL needs the file for itself and does not always honour the busy timeout, so that two processes
-    that create one database at once need this loop.
-    """
-    with mapped("creating the database"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-    deadline = monotonic() + wait_s
-    while not _enter_wal_mode(path):
-        if monotonic() > deadline:
-            raise DatabaseUnavailable("creating the database", "OperationalError")
-        sleep(_LOCK_RETRY_S)
-
-
-def _enter_wal_mode(path: Path) -> bool:
-    with mapped("creating the database"):
-        connection = sqlite3.connect(path, timeout=_LOCK_RETRY_S, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            return False
-        finally:
-            connection.close()
-    return True
-
-
-def _prepare_writer(engine: AsyncEngine, *, durable: bool) -> None:
-    synchronous = "FULL" if durable else "NORMAL"
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # The driver must not begin transactions of its own, deferred ones at that.
-        connection.isolation_level = None
-        _pragma(connection, "foreign_keys=ON", f"synchronous={synchronous}")
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begun(connection: Connection) -> None:
-        # A deferred transaction that reads first and writes later fails at once when another process wrote between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _prepare_reader(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        _pragma(connection, "query_only=ON")
-
-
-def _pragma(connection: DBAPIConnection, *settings: str) -> None:
-    cursor = connection.cursor()
-    for setting in settings:
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()
+    return SqliteDatabase(settings)

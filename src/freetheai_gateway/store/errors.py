@@ -11,7 +11,8 @@
         ├── DatabaseMissing
         ├── DatabaseOutdated
         ├── DatabaseTooNew
-        └── JournalUnavailable
+        ├── JournalUnavailable
+        └── CopyFailed
 
 A driver's message quotes SQL and parameters, so `mapped` lets only its class through.
 """
@@ -24,6 +25,7 @@ from pathlib import Path
 from freetheai_gateway.services.ports import InvalidCursor, StoreConflict, StoreFailed, StoreUnavailable
 
 __all__ = [
+    "CopyFailed",
     "DatabaseMissing",
     "DatabaseOutdated",
     "DatabaseTooNew",
@@ -58,11 +60,12 @@ class StoreSetupFailed(StoreFailed):
 
 
 class UnsupportedDatabase(StoreSetupFailed):
-    """`database.url` names something else than an SQLite file. The URL may hold a password: only its scheme is told."""
+    """`database.url` names neither an SQLite file nor a PostgreSQL database; only its scheme is told."""
 
     def __init__(self, scheme: str) -> None:
         super().__init__(
-            f'database.url must name an SQLite file, such as "sqlite:///freetheai.db"; "{scheme}" is not supported'
+            'database.url must name an SQLite file, such as "sqlite:///freetheai.db", or a PostgreSQL database; '
+            f'"{scheme}" is not supported'
         )
         self.scheme = scheme
 
@@ -104,6 +107,14 @@ class JournalUnavailable(StoreSetupFailed):
         self.directory = directory
 
 
+class CopyFailed(StoreSetupFailed):
+    """A database could not be copied; nothing of it is in the target."""
+
+
+_DATA_EXCEPTION = "22"
+"""Class of PostgreSQL's error codes for values (PostgreSQL documentation, appendix A)."""
+
+
 @contextmanager
 def mapped(operation: str) -> Iterator[None]:
     """Turn whatever the database layer raises into this module's errors; `operation` is a static name."""
@@ -117,4 +128,7 @@ def mapped(operation: str) -> Iterator[None]:
         raise RecordsRefused(f"{operation} was given a value that can't be stored: {type(error).__name__}") from None
     except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         cause = getattr(error, "orig", None) or error
+        if str(getattr(cause, "sqlstate", None) or "").startswith(_DATA_EXCEPTION):
+            name = type(cause).__name__
+            raise RecordsRefused(f"{operation} was given a value that can't be stored: {name}") from None
         raise DatabaseUnavailable(operation, type(cause).__name__) from None

@@ -10,7 +10,7 @@ _SQLITE = "sqlite:///"
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """`url` is `sqlite:///` + a path; a relative one counts from the working directory.
+    """`url` is `sqlite:///` + a path, where a relative one counts from the working directory, or `postgresql://…`.
 
     `durable` makes every commit wait for the disk (`synchronous=FULL`). It belongs with `JournalSettings.fsync`:
     without it a power cut may take the last commits back, after the journal that held them was deleted. `kill -9`
@@ -22,7 +22,14 @@ class StoreSettings:
     busy_timeout_s: float = 5.0
     """How long an operation waits for another process's lock, and for the one write connection."""
     readers: int = 2
-    """Connections, and so threads, that answer reads."""
+    """Connections, and so threads, that answer reads of an SQLite file."""
+    command_timeout_s: float = 30.0
+    """How long one statement of PostgreSQL may take."""
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a database URL names a PostgreSQL server."""
+    return url.startswith("postgresql://")
 
 
 def sqlite_path(url: str) -> Path:

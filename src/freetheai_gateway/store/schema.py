@@ -70,6 +70,23 @@ CHANGES = Table(
 )
 """One row, counted up in the transaction of every change to accounts and keys."""
 
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("account_id", Text),
+    Column("reason", Text),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Index(None, "at", "id"),
+    Index(None, "account_id", "at", "id"),
+)
+"""Every change by an operator; `before` and `after` are JSON objects."""
+
 USAGE_RECORDS = Table(
     "usage_records",
     METADATA,
@@ -114,6 +131,19 @@ USAGE_DAYS = Table(
     Column("cost_micro_usd", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+USAGE_HOURS = Table(
+    "usage_hours",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("successes", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""`hour` counts from 1970; `failures` are 5xx. What rankings of a day and the bars of the status page read."""
 
 USAGE_TOTALS = Table(
     "usage_totals",

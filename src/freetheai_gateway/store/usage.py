@@ -14,10 +14,12 @@ from freetheai_gateway.clock import utc_day
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
-from freetheai_gateway.store.schema import USAGE_DAYS, USAGE_RECORDS, USAGE_TOTALS
+from freetheai_gateway.store.schema import USAGE_DAYS, USAGE_HOURS, USAGE_RECORDS, USAGE_TOTALS
 from freetheai_gateway.store.upserts import ManyRows, insert_or_add, insert_or_ignore
 
 _DAY_S = 86_400
+_HOUR_S = 3_600
+_FIRST_FAILURE = 500
 _PRUNE_ROWS = 1_000
 _GROUPS = {"provider": "provider", "account": "account_id", "model": "model", "day": "day"}
 _SUMS = tuple(column.name for column in USAGE_DAYS.columns if not column.primary_key)
@@ -55,6 +57,25 @@ class _Day:
         self.cost_micro_usd += record.cost_micro_usd
 
 
+@dataclass(slots=True)
+class _Hour:
+    """A row of `usage_hours` in the making."""
+
+    hour: int
+    model: str
+    requests: int = 0
+    successes: int = 0
+    failures: int = 0
+    duration_ms: int = 0
+
+    def add(self, record: UsageRecord) -> None:
+        """Count one request in."""
+        self.requests += 1
+        self.successes += record.success
+        self.failures += record.status >= _FIRST_FAILURE
+        self.duration_ms += record.duration_ms
+
+
 class SqlUsage:
     """Usage over one database."""
 
@@ -62,6 +83,7 @@ class SqlUsage:
         self._database = database
         self._insert_records: ManyRows | None = None
         self._add_days: ManyRows | None = None
+        self._add_hours: ManyRows | None = None
 
     async def insert(self, records: Sequence[UsageRecord]) -> int:
         """Insert what is not there yet, by `request_id`; returns how many were new. One transaction.
@@ -80,12 +102,14 @@ class SqlUsage:
 
     async def _insert_new(self, connection: AsyncConnection, new: Sequence[UsageRecord]) -> None:
         dialect = self._database.dialect_name
-        if self._insert_records is None or self._add_days is None:
+        if self._insert_records is None or self._add_days is None or self._add_hours is None:
             self._insert_records = ManyRows(insert_or_ignore(USAGE_RECORDS, dialect), connection)
             self._add_days = ManyRows(insert_or_add(USAGE_DAYS, dialect), connection)
+            self._add_hours = ManyRows(insert_or_add(USAGE_HOURS, dialect), connection)
         days = _roll_up(new)
         await self._insert_records.run(connection, new)
         await self._add_days.run(connection, days)
+        await self._add_hours.run(connection, _by_hour(new))
         totals = USAGE_TOTALS.c
         await connection.execute(
             update(USAGE_TOTALS).values(
@@ -156,15 +180,15 @@ class SqlUsage:
             return [ModelRequests(row.model, int(row.requests)) for row in await connection.execute(statement)]
 
     async def leaderboard_since(self, since: float, limit: int) -> Sequence[ModelRequests]:
-        """Rank as `leaderboard` does, by the records from an instant on."""
-        records = USAGE_RECORDS.c
-        requests = func.count()
+        """Rank as `leaderboard` does, from the hour on in which the instant lies."""
+        hours = USAGE_HOURS.c
+        requests = func.sum(hours.requests)
         statement = (
-            select(records.model, requests.label("requests"))
-            .where(records.started_at >= since)
-            .group_by(records.model)
-            .having(func.max(records.success) > 0)
-            .order_by(requests.desc(), records.model)
+            select(hours.model, requests.label("requests"))
+            .where(hours.hour >= int(since // _HOUR_S))
+            .group_by(hours.model)
+            .having(func.sum(hours.successes) > 0)
+            .order_by(requests.desc(), hours.model)
             .limit(limit)
         )
         async with self._database.read("ranking models") as connection:
@@ -189,10 +213,14 @@ class SqlUsage:
                 )
             ),
         )
+        kept_from = now - rollup_days * _DAY_S
         key = (days.day, days.account_id, days.model, days.provider)
-        old = select(*key).where(days.day < utc_day(now - rollup_days * _DAY_S)).limit(_PRUNE_ROWS)
+        old = select(*key).where(days.day < utc_day(kept_from)).limit(_PRUNE_ROWS)
+        deleted += await self._delete_in_steps("deleting old roll-ups", delete(USAGE_DAYS).where(tuple_(*key).in_(old)))
+        hours = (USAGE_HOURS.c.hour, USAGE_HOURS.c.model)
+        old_hours = select(*hours).where(USAGE_HOURS.c.hour < int(kept_from // _HOUR_S)).limit(_PRUNE_ROWS)
         return deleted + await self._delete_in_steps(
-            "deleting old roll-ups", delete(USAGE_DAYS).where(tuple_(*key).in_(old))
+            "deleting old roll-ups", delete(USAGE_HOURS).where(tuple_(*hours).in_(old_hours))
         )
 
     async def _delete_in_steps(self, operation: str, statement: Delete) -> int:
@@ -220,6 +248,18 @@ def _roll_up(records: Sequence[UsageRecord]) -> list[_Day]:
             day = days[key] = _Day(*key)
         day.add(record)
     return list(days.values())
+
+
+def _by_hour(records: Sequence[UsageRecord]) -> list[_Hour]:
+    """Sum records by hour and model."""
+    hours: dict[tuple[int, str], _Hour] = {}
+    for record in records:
+        key = (int(record.started_at // _HOUR_S), record.model)
+        hour = hours.get(key)
+        if hour is None:
+            hour = hours[key] = _Hour(*key)
+        hour.add(record)
+    return list(hours.values())
 
 
 def _usage_row(by: str, row: Row[tuple[object, ...]]) -> UsageRow:

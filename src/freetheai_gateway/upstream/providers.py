@@ -58,6 +58,7 @@ APIS: Mapping[str, Api] = {
             DialectName.OPENAI_EMBEDDINGS: _fixed("/embeddings"),
         }
     ),
+    "openai-responses": Api(paths={DialectName.OPENAI_RESPONSES: _fixed("/responses")}),
     "anthropic": Api(
         paths={DialectName.ANTHROPIC_MESSAGES: _fixed("/v1/messages")},
         credential=_x_api_key,

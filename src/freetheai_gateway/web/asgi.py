@@ -6,21 +6,25 @@ from contextlib import suppress
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.protocol import Dialect
-from freetheai_gateway.errors import ClientCanceled, GatewayError, ServerError
+from freetheai_gateway.errors import ClientCanceled, GatewayError, NotFound, ServerError
 from freetheai_gateway.ids import new_request_id
 from freetheai_gateway.log import Log, RequestLine
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.web.cors import CrossOrigin
+from freetheai_gateway.web.pages.negotiation import wants_page
 from freetheai_gateway.web.request import Receive, Request, Scope, Send
 from freetheai_gateway.web.response import Response
-from freetheai_gateway.web.routes import Router
+from freetheai_gateway.web.routes import Found, Handler, Route, Router
 
 EXTENSION = "freetheai.connection"
 
 
 class GatewayASGI:
-    """Serves the API routes. `log_request` gets one line per request, at its end."""
+    """Serves the API routes and the pages. `log_request` gets one line per request, at its end.
+
+    `lost` answers browsers that ask for what is not there.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class GatewayASGI:
         observer: Observer,
         cross_origin: CrossOrigin,
         keepalive_s: float,
+        lost: Handler | None = None,
     ) -> None:
         self._router = router
         self._default_dialect = default_dialect
@@ -42,6 +47,7 @@ class GatewayASGI:
         self._observer = observer
         self._cross_origin = cross_origin
         self._keepalive_s = keepalive_s
+        self._lost = lost
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -77,7 +83,7 @@ class GatewayASGI:
             origin = request.header(b"origin")
             if origin:
                 response.cross_origin = self._cross_origin.headers(origin)
-            found = self._router.find(request.path)
+            found = self._find(request)
             trace.route = found.name
             response.dialect = found.route.dialect
             request.params = found.params
@@ -90,6 +96,15 @@ class GatewayASGI:
         except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours becomes a 500, named in the log
             self._log.error("request_crashed", request_id=trace.request_id, route=trace.route, error=_place(error))
             await response.fail(ServerError(f"The gateway failed. Report {trace.request_id} in Discord."))
+
+    def _find(self, request: Request) -> Found:
+        """Find the route; where there is none, a browser is shown a page that says so. Raises `NotFound`."""
+        try:
+            return self._router.find(request.path)
+        except NotFound:
+            if self._lost is None or not wants_page(request):
+                raise
+            return Found(Route("", {"GET": self._lost}, self._default_dialect, top=True), "", {})
 
     async def _interrupted(self, response: Response, trace: Trace) -> None:
         """End a request whose task was cancelled: the client left, or the drain deadline passed."""

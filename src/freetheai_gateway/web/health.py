@@ -54,14 +54,18 @@ class HealthRoutes:
 
     async def health(self, _request: Request, response: Response) -> None:
         """Answer `GET /v1/health`."""
+        headers = (JSON, (b"cache-control", b"public, max-age=%d" % MAX_AGE_S))
+        response.cross_origin = ANY_ORIGIN
+        await response.send_whole(200, headers, await self.body())
+
+    async def body(self) -> bytes:
+        """Give the answer, built anew at most every `BUILT_AT_MOST_EVERY_S`; the status page reads it too."""
         now, offer = self._clock.monotonic(), self._directory.offer
         if now - self._built_at >= BUILT_AT_MOST_EVERY_S or offer is not self._built_for:
             self._built_at, self._built_for = now, offer  # before the await: one of many readers builds
             await self._read_totals()
             self._body = encode(self._describe(offer))
-        headers = (JSON, (b"cache-control", b"public, max-age=%d" % MAX_AGE_S))
-        response.cross_origin = ANY_ORIGIN
-        await response.send_whole(200, headers, self._body or encode(self._describe(offer)))
+        return self._body or encode(self._describe(offer))
 
     async def base_url(self, _request: Request, response: Response) -> None:
         """Answer `GET /v1` and `GET /`: people paste base URLs into browsers."""

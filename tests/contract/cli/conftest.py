@@ -16,6 +16,9 @@ from freetheai_gateway import jsonc
 from freetheai_gateway.cli.commands import run
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.location import StoreSettings
+from tests.postgres import empty_postgres_url, postgres_template
+
+__all__ = ["empty_postgres_url", "postgres_template"]
 
 T = TypeVar("T")
 Object = dict[str, object]

@@ -12,15 +12,19 @@ from freetheai_gateway.store.accounts import SqlAccounts
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.usage import SqlUsage
+from tests.postgres import empty_postgres_url, postgres_template, postgres_url
+
+__all__ = ["empty_postgres_url", "postgres_template", "postgres_url"]
 
 NOON = 1_795_392_000.0 + 43_200.0
 """2026-11-23 12:00:00 UTC."""
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """Give an empty, migrated database."""
-    url = {"sqlite": f"sqlite:///{tmp_path}/freetheai.db"}[request.param]
+    here = f"sqlite:///{tmp_path}/freetheai.db"
+    url = here if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     database = await Database.open(StoreSettings(url=url), create=True)
     yield database
     await database.close()

@@ -15,6 +15,7 @@ from freetheai_gateway.testing.offers import PUBLIC_URL
 from freetheai_gateway.testing.ports import StaticKeyLookup
 from freetheai_gateway.web.openapi.document import Instance, Object, build
 from freetheai_gateway.web.operators import OperatorGate
+from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Route, Router
 from tests.unit.services.governed import Governed
 from tests.unit.web.answers import RankedUsage
@@ -43,8 +44,9 @@ def routes() -> list[Route]:
         gate=OperatorGate(None),
         is_draining=lambda: False,
         max_body_bytes=1024,
+        promise=Promise(30, 400, 3600),
     )
-    return build_routes(services)
+    return build_routes(services).api
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,7 @@ async def test_welcome_when_first_started_then_it_makes_and_prints_a_key_that_wo
         "FreeTheAi gateway 0.1.0   http://127.0.0.1:8000/v1",
         f"key     {key}   no limits, saved in .freetheai.env",
         f"try     {curl('http://127.0.0.1:8000/v1', key, 'glm/x')}",
+        "pages   http://127.0.0.1:8000/docs  /models  /status  /playground",
     ]
 
 
@@ -78,7 +79,7 @@ async def test_welcome_when_the_saved_key_is_not_the_owners_then_a_new_one_is_ma
     """It must work, and be without limits."""
     file = tmp_path / ".freetheai.env"
     async with _gateway(tmp_path) as gateway:
-        desk = AccountDesk(gateway.accounts, FakeClock())
+        desk = AccountDesk(gateway.accounts, FakeClock(), "test")
         issued = await desk.open_account("x", unlimited=case == "revoked")
         if case == "revoked":
             await desk.revoke_key(issued.key.id)
@@ -102,7 +103,7 @@ async def test_welcome_when_no_chat_model_can_be_called_then_nothing_is_suggeste
     providers = [{"name": "zai", "api": "openai", "base_url": "https://upstream.invalid", "api_keys": []}]
     async with _gateway(tmp_path, providers=providers) as gateway:
         lines = await welcome(gateway, tmp_path / "env", has_config=True)
-    assert [line.split()[0] for line in lines] == ["FreeTheAi", "key"]
+    assert [line.split()[0] for line in lines] == ["FreeTheAi", "key", "pages"]
 
 
 async def test_welcome_when_a_provider_is_the_operators_only_then_it_may_be_suggested(tmp_path: Path) -> None:

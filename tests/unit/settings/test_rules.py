@@ -61,7 +61,7 @@ BELONGING = [
     (model('kind = "image"\nfeatures = ["generate"]'), "models[0].upstreams[0].provider",
      'api "openai" serves no image model', "apis for image: openai-images, gemini-images, fal, bfl, ark, sketch"),
     (GOOD.replace('"openai"', '"fal"'), "models[0].upstreams[0].provider", 'api "fal" serves no chat model',
-     "apis for chat: openai, anthropic, gemini, llamacpp"),
+     "apis for chat: openai, openai-responses, anthropic, gemini, llamacpp"),
     (model('features = ["tools", "edit"]'), "models[0].features[1]", '"edit" is no feature of chat models',
      "allowed: tools, reasoning, structured_outputs"),
     (model('kind = "embedding"\nfeatures = ["tools"]'), "models[0].features[0]",

@@ -13,6 +13,7 @@ from freetheai_gateway.store.accounts import SqlAccounts
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.errors import DatabaseMissing, DatabaseUnavailable, UnsupportedDatabase
 from freetheai_gateway.store.location import StoreSettings, sqlite_path
+from freetheai_gateway.store.sqlite import SqliteDatabase
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ async def test_write_when_another_process_holds_the_lock_then_unavailable_and_re
     """After the busy timeout a write fails with our error; readers never noticed, and the next write works."""
     settings = StoreSettings(url=f"sqlite:///{tmp_path}/freetheai.db", busy_timeout_s=0.05)
     database = await Database.open(settings, create=True)
+    assert isinstance(database, SqliteDatabase)
     accounts = SqlAccounts(database)
     account = Account("acc_secret", "Ada", 1.0)
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
@@ -107,6 +109,7 @@ async def test_write_when_another_process_holds_the_lock_then_unavailable_and_re
 
 async def test_write_when_another_process_holds_the_lock_for_a_moment_then_waits(database: Database) -> None:
     """The busy timeout bridges what another process's short transaction takes."""
+    assert isinstance(database, SqliteDatabase)
     accounts = SqlAccounts(database)
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

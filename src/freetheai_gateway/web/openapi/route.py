@@ -23,12 +23,13 @@ class OpenAPIRoute:
         """Answer `GET /v1/openapi.json`."""
         offer = self._directory.offer
         if offer is not self._built_for:
-            self._body, self._built_for = encode(build(_instance(offer))), offer
+            self._body, self._built_for = encode(build(instance_of(offer))), offer
         response.cross_origin = ANY_ORIGIN
         await response.send_whole(200, (JSON, _CACHE_CONTROL), self._body)
 
 
-def _instance(offer: Offer) -> Instance:
+def instance_of(offer: Offer) -> Instance:
+    """Say of an offer what the document needs."""
     return Instance(
         title=offer.site.name,
         version=__version__,

@@ -1,0 +1,118 @@
+"""`/status`: how the service and each prefix of the catalogue do, out of the same facts as `/v1/health`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from freetheai_gateway.clock import Clock, rfc3339
+from freetheai_gateway.domain.catalogue import Model
+from freetheai_gateway.jsonc import Decoder
+from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.web.pages.frame import SECURITY, Frame
+from freetheai_gateway.web.pages.query import read_fields
+from freetheai_gateway.web.request import Request
+from freetheai_gateway.web.response import Response
+
+HealthFacts = Callable[[], Awaitable[bytes]]
+"""Gives the body of `/v1/health`."""
+_FEED = (b"content-type", b"application/atom+xml; charset=utf-8")
+_FEED_ENTRIES = 50
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Everything that was ever served."""
+
+    total: int
+    input: int
+    output: int
+    successful_requests: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """`catalog` of the health answer."""
+
+    model_count: int
+    available_count: int
+
+
+class Prefix(msgspec.Struct, frozen=True):
+    """One prefix of the catalogue, over the last 30 and 60 minutes."""
+
+    prefix: str
+    status: str
+    model_count: int
+    requests_30m: int
+    errors_30m: int
+    error_rate_30m: float
+    requests_60m: int
+    errors_60m: int
+    error_rate_60m: float
+    last_success_at: str | None
+    last_error_at: str | None
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """`GET /v1/health` (design section 5), as far as the pages show it."""
+
+    status: str
+    generated_at: str
+    catalog: Counts
+    total_tokens_served: Totals
+    providers: tuple[Prefix, ...]
+
+
+_decode: Decoder[Facts] = Decoder(Facts)
+
+
+async def read_facts(facts: HealthFacts) -> Facts:
+    """Read what the health route would answer now."""
+    return _decode(await facts())
+
+
+class StatusPages:
+    """The board, its refreshed part, and the feed of models that come and go."""
+
+    def __init__(self, frame: Frame, directory: Directory, facts: HealthFacts, clock: Clock) -> None:
+        self._frame = frame
+        self._directory = directory
+        self._facts = facts
+        self._clock = clock
+
+    async def show(self, request: Request, response: Response) -> None:
+        """Answer `GET /status`; with `?part=board` only what changes, which the page fetches again and again."""
+        fields = read_fields(request.query)
+        wanted = fields.get("q", "").strip().lower()[:100]
+        facts = await read_facts(self._facts)
+        shown = [prefix for prefix in facts.providers if wanted in prefix.prefix.lower()]
+        values = {"facts": facts, "shown": shown, "q": wanted, "changes": _changes(self._models())}
+        template = "status_board.html" if fields.get("part") == "board" else "status.html"
+        await self._frame.send(request, response, template, values)
+
+    async def feed(self, request: Request, response: Response) -> None:
+        """Answer `GET /status/feed.xml`: new and retiring models (RFC 4287)."""
+        values = {"changes": _changes(self._models())[:_FEED_ENTRIES], "updated": rfc3339(self._clock.wall())}
+        body = self._frame.render("feed.xml", values)
+        await self._frame.send_text(request, response, body, headers=(_FEED, *SECURITY))
+
+    def _models(self) -> Sequence[Model]:
+        return list(self._directory.offer.catalogue.models.values())
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Something that happens to a model. `day` is a UTC day."""
+
+    day: str
+    model: Model
+    what: str
+    """`new`, `retiring` or `retired`."""
+
+
+def _changes(models: Sequence[Model]) -> list[Change]:
+    """List what is known of models that come and go, the latest first."""
+    changes = [Change(rfc3339(model.created)[:10], model, "new") for model in models if model.created]
+    changes += [
+        Change(model.retires_at or "", model, "retired" if model.retired else "retiring")
+        for model in models
+        if model.retires_at or model.retired
+    ]
+    return sorted(changes, key=lambda change: (change.day, change.model.id), reverse=True)

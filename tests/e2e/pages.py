@@ -1,0 +1,93 @@
+"""A person at the pages: Debian's Chromium, driven by Playwright, with everything that went wrong written down."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)
+DESKTOP, PHONE = ViewportSize(width=1280, height=860), ViewportSize(width=390, height=844)
+AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@contextmanager
+def started_browser() -> Iterator[Browser]:
+    """Start Chromium; without one the test is skipped, or fails where every service is required."""
+    program = shutil.which("chromium")
+    if program is None:
+        reason = "Chromium is not installed: apt-get install chromium"
+        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """One tab of a fresh profile. `complaints` holds what the console said, `transferred` the bytes that came."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.transferred = 0
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        page.on("response", lambda answer: self._count(int(answer.headers.get("content-length", "0"))))
+
+    def _count(self, size: int) -> None:
+        self.transferred += size
+
+    def open(self, url: str) -> None:
+        """Open a page and wait until everything that it names has come."""
+        self.transferred = 0
+        self.page.goto(url, wait_until="load")
+
+    @property
+    def overflow(self) -> int:
+        """How many pixels the page is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+    def findings(self) -> list[str]:
+        """Ask axe-core for serious and critical findings."""
+        self.page.evaluate(AXE.read_text())
+        script = "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)"
+        return [
+            f"{found['id']}: {found['nodes'][0]['html'][:160]}"
+            for found in self.page.evaluate(script)
+            if found["impact"] in {"serious", "critical"}
+        ]
+
+
+@contextmanager
+def visiting(
+    browser: Browser, *, dark: bool = False, viewport: ViewportSize = DESKTOP, scripts: bool = True, bare: bool = False
+) -> Iterator[Visitor]:
+    """Open a tab of a fresh profile; what the console complained of fails the test.
+
+    `bare` takes the page's security policy away, so that axe-core can be put into it.
+    """
+    context = browser.new_context(
+        color_scheme="dark" if dark else "light", viewport=viewport, java_script_enabled=scripts, bypass_csp=bare
+    )
+    visitor = Visitor(context.new_page())
+    try:
+        yield visitor
+        assert visitor.complaints == []
+    finally:
+        context.close()

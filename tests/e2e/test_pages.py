@@ -1,0 +1,241 @@
+"""The pages as people use them, in a real browser."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.dom import minidom
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from freetheai_gateway.testing.upstream import ScriptedUpstream
+from tests.e2e.configuration import ABOVE, MODEL, PLAIN, Plan, render
+from tests.e2e.conftest import Launch
+from tests.e2e.gateway import CANARY, Gateway, Key
+from tests.e2e.pages import DESKTOP, PHONE, started_browser, visiting
+from tests.e2e.wire import call
+
+BROWSER = {"accept": "text/html"}
+BUDGET_BYTES = 150_000
+PAGES = (
+    "/",
+    "/docs",
+    "/docs/reference",
+    "/setup",
+    "/setup/claude-code",
+    "/models",
+    f"/models/{PLAIN}",
+    "/status",
+    "/playground",
+    "/privacy",
+)
+THOUSANDS = 5_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started_browser() as started:
+        yield started
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_when_opened_then_it_is_small_fits_every_screen_and_axe_finds_nothing(
+    path: str, gateway: Gateway, browser: Browser
+) -> None:
+    """Light on a desktop and dark on a phone; nothing comes from elsewhere, and the console is silent."""
+    for dark, viewport in ((False, DESKTOP), (True, PHONE)):
+        with visiting(browser, dark=dark, viewport=viewport, bare=True) as visitor:
+            visitor.open(gateway.url + path)
+            assert visitor.overflow == 0
+            assert 0 < visitor.transferred < BUDGET_BYTES
+            assert visitor.findings() == []
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path != "/playground"])
+def test_page_when_there_is_no_javascript_then_it_shows_the_same(path: str, gateway: Gateway, browser: Browser) -> None:
+    with visiting(browser, scripts=False) as visitor:
+        visitor.open(gateway.url + path)
+        assert visitor.page.locator("main h1").inner_text()
+        assert (
+            visitor.page.locator("[data-script-hides]").all_inner_texts()
+            == visitor.page.locator("[data-script-hides]:visible").all_inner_texts()
+        )
+
+
+def test_playground_when_a_key_is_pasted_then_tokens_appear_one_by_one(
+    gateway: Gateway, key: Key, upstream: ScriptedUpstream, browser: Browser
+) -> None:
+    """As a person does it: paste the key, choose the model, ask; the first words are there before the last."""
+    upstream.play("scripted", "plain?chunks=6&after=3&gap_s=0.4")
+    with visiting(browser) as visitor:
+        page = visitor.page
+        visitor.open(f"{gateway.url}/playground?model={MODEL}")
+        page.get_by_label("API key").fill(key.secret)
+        page.get_by_label("Your message").fill(f"Hello {CANARY}")
+        page.get_by_role("button", name="Send").click()
+        answer = page.locator("#thread .assistant")
+        expect(page.locator("#thread .assistant").first).to_contain_text("tok0")
+        assert "tok5" not in answer.inner_text()
+        page.wait_for_selector("#thread .meta")
+        assert "tok5" in answer.inner_text()
+        assert "first token after" in answer.inner_text()
+        page.get_by_role("button", name="Show as code").click()
+        assert f'"model": "{MODEL}"' in page.locator("#code-text").inner_text()
+
+
+def test_playground_when_stopped_then_the_stream_ends_and_one_can_go_on(
+    gateway: Gateway, key: Key, upstream: ScriptedUpstream, browser: Browser
+) -> None:
+    """The upstream is let go (the fixture looks), and the next question is answered."""
+    upstream.play("scripted", "plain?chunks=40&after=2&gap_s=30")
+    with visiting(browser) as visitor:
+        page = visitor.page
+        visitor.open(f"{gateway.url}/playground?model={MODEL}")
+        page.get_by_label("API key").fill(key.secret)
+        page.get_by_label("Your message").fill("Hello")
+        page.get_by_label("Your message").press("Enter")
+        expect(page.locator("#thread .assistant").first).to_contain_text("tok0")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#thread .assistant").first).to_contain_text("(stopped)")
+        page.get_by_label("Model").first.select_option(PLAIN)
+        page.get_by_label("Your message").fill("Again")
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_selector("#thread .meta")
+
+
+def test_playground_when_the_key_is_wrong_then_the_words_of_the_gateway_are_shown(
+    gateway: Gateway, browser: Browser
+) -> None:
+    with visiting(browser) as visitor:
+        page = visitor.page
+        visitor.open(f"{gateway.url}/playground?model={PLAIN}")
+        page.get_by_label("API key").fill("fta_wrong")
+        page.get_by_label("Your message").fill("Hello")
+        page.get_by_role("button", name="Send").click()
+        assert "API key is incomplete" in page.locator("#thread .error").inner_text()
+        visitor.complaints.clear()  # the browser itself reports the 401
+
+
+@pytest.fixture(scope="module")
+def crowded(upstream_server: ScriptedUpstream, launch: Launch) -> Iterator[Gateway]:
+    """Run a gateway whose catalogue has thousands of models."""
+    models = "".join(
+        f'[[models]]\nid = "many{n % 40}/model-{n}"\nkind = "chat"\ncontext_window = {8192 * (1 + n % 9)}\n'
+        f'[[models.upstreams]]\nprovider = "scripted"\nmodel = "plain"\n'
+        for n in range(THOUSANDS)
+    )
+    with launch(render(Plan(upstream_server.base_url)) + models) as gateway:
+        yield gateway
+
+
+def test_catalogue_when_it_has_thousands_then_typing_filters_and_the_address_can_be_shared(
+    crowded: Gateway, browser: Browser
+) -> None:
+    """What one typed stands in the address; opened by somebody else, it shows the same."""
+    with visiting(browser) as visitor:
+        page = visitor.page
+        visitor.open(f"{crowded.url}/models")
+        assert visitor.transferred < BUDGET_BYTES
+        page.get_by_label("Search").fill("model-49")
+        page.get_by_label("Prefix").select_option("many9")
+        expect(page.locator(".count")).to_contain_text("3 of")
+        shown = page.locator(".models code").all_inner_texts()
+        shared = page.url
+        assert "q=model-49" in shared
+        assert "prefix=many9" in shared
+    with visiting(browser, scripts=False) as visitor:
+        visitor.open(shared)
+        assert visitor.page.locator(".models code").all_inner_texts() == shown
+        assert visitor.page.get_by_label("Search").input_value() == "model-49"
+
+
+def test_model_when_opened_then_its_tier_and_a_ready_sample_are_there(gateway: Gateway, browser: Browser) -> None:
+    with visiting(browser) as visitor:
+        visitor.open(f"{gateway.url}/models")
+        visitor.page.get_by_label("Search").fill(ABOVE)
+        expect(visitor.page.locator(".count")).to_contain_text("1 of")
+        visitor.page.locator(".models a").first.click()
+        assert visitor.page.url == f"{gateway.url}/models/{ABOVE}"
+        facts = visitor.page.locator(".facts").inner_text()
+        assert "Regular" in facts
+        assert ABOVE in visitor.page.locator("[data-sample=chat-curl]").inner_text()
+
+
+def samples_of(gateway: Gateway, path: str) -> dict[str, str]:
+    """Read the samples as a page shows them."""
+    text = call(gateway, "GET", path, headers=BROWSER).body.decode()
+    blocks = re.findall(r'<pre data-sample="([\w-]+)"[^>]*><code>(.*?)</code>', text, re.DOTALL)
+    return {name: html.unescape(block) for name, block in blocks}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chat-curl",
+        "chat-python",
+        "chat-javascript",
+        "messages-curl",
+        "messages-python",
+        "models-curl",
+        "full-curl",
+    ],
+)
+def test_sample_when_pasted_as_the_docs_show_it_then_it_runs(
+    name: str, gateway: Gateway, key: Key, tmp_path: Path
+) -> None:
+    """With nothing but the key in the environment."""
+    shown = samples_of(gateway, f"/docs?model={PLAIN}")
+    done = run_sample(name, shown[name], key, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert '"error"' not in done.stdout
+
+
+def run_sample(name: str, text: str, key: Key, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a sample in the language that its name ends in."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "FREETHEAI_API_KEY": key.secret}
+    if name.endswith("javascript"):
+        (folder / "node_modules").symlink_to(Path(sys.prefix) / "node" / "node_modules")
+        (folder / "sample.mjs").write_text(text)
+        command = ["node", "sample.mjs"]
+    else:
+        command = [sys.executable, "-c", text] if name.endswith("python") else ["bash", "-c", text]
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=40, check=False)
+
+
+@pytest.mark.parametrize("slug", ["openai-sdk", "anthropic-sdk", "curl"])
+def test_guide_when_followed_to_the_letter_then_the_client_is_answered(
+    slug: str, gateway: Gateway, key: Key, tmp_path: Path
+) -> None:
+    """The exports of one step hold for the next, as in a shell."""
+    exports, script = "", ""
+    for text in samples_of(gateway, f"/setup/{slug}?model={PLAIN}").values():
+        exports += "\n".join(line for line in text.splitlines() if line.startswith("export ")) + "\n"
+        script = text
+    if slug.endswith("sdk"):
+        (tmp_path / "hello.py").write_text(script)
+        script = f"{sys.executable} hello.py"
+    done = run_sample("guide-curl", exports + script, key, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "scripted" in done.stdout
+
+
+def test_llms_text_and_feed_when_read_then_they_are_plain_and_well_formed(gateway: Gateway) -> None:
+    text = call(gateway, "GET", "/llms.txt")
+    assert text.headers["content-type"] == "text/plain; charset=utf-8"
+    assert PLAIN.encode() in text.body
+    assert gateway.base_url.encode() in text.body
+    feed = minidom.parseString(call(gateway, "GET", "/status/feed.xml").body)  # noqa: S318 - our own bytes
+    assert feed.documentElement is not None
+    assert feed.documentElement.tagName == "feed"
+
+
+def test_address_when_nothing_is_there_then_browsers_see_a_page_and_programs_json(gateway: Gateway) -> None:
+    page = call(gateway, "GET", "/nothing/here", headers=BROWSER)
+    program = call(gateway, "GET", "/nothing/here")
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert program.error()["code"] == "not_found_error"
