@@ -10,7 +10,6 @@ from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.domain.catalogue import Tier
 from freetheai_gateway.domain.fleet import Target
 from freetheai_gateway.domain.limits import Limits, Rule
-from freetheai_gateway.domain.pools import PoolPolicy
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import encode
@@ -39,8 +38,6 @@ MESSAGES = AnthropicMessages()
 SSE = b"text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
 DAILY = 5
-ONCE = PoolPolicy(attempts=1, breaker_failures=1000, cooldown_s=0.0, max_cooldown_s=0.0, dead_key_s=0.0)
-"""Every request is sent once, and no failure is held against an upstream."""
 TIERS = (
     Tier(1, "Starter", Limits(requests_per_minute=10, tokens_per_minute=10_000, concurrency=1, daily_requests=DAILY)),
 )
@@ -93,7 +90,7 @@ class Governed:
         self.ledger = MemoryLedger(self.history, ledger_failure)
         self.sink = RecordingSink(self.history)
         self.dispatcher = Dispatcher(self.client, LaneBuilder({}, {}), self.clock)
-        self.directory = Directory(offer or make_offer(tiers=TIERS, policy=ONCE))
+        self.directory = Directory(offer or make_offer(tiers=TIERS))
         self.admission = Admission(self.limiter, RefusalGuard(), self.clock)
         self.completions = Completions(self.directory, self.admission, self.dispatcher, self.ledger)
         self.trace = Trace("", "", self.clock)
