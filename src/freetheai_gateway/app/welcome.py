@@ -8,6 +8,7 @@ from pathlib import Path
 from freetheai_gateway import __version__
 from freetheai_gateway.app.gateway import Gateway
 from freetheai_gateway.clock import SystemClock
+from freetheai_gateway.domain.audit import GATEWAY
 from freetheai_gateway.domain.catalogue import Model, ModelKind
 from freetheai_gateway.errors import Unauthenticated
 from freetheai_gateway.jsonc import encode
@@ -98,7 +99,7 @@ def _first_callable(gateway: Gateway) -> Model | None:
 async def _owner_key(gateway: Gateway, file: Path) -> OwnerKey:
     key = _read_key(file)
     if key is None or not await _works(gateway, key):
-        desk = AccountDesk(gateway.accounts, SystemClock())
+        desk = AccountDesk(gateway.accounts, SystemClock(), GATEWAY)
         key = (await desk.open_account(OWNER, unlimited=True)).secret
         gateway.authenticator.forget()
     _write(file, key, base_url(gateway))

@@ -1,17 +1,24 @@
-"""`freetheai accounts`: look at accounts, set their tier, suspend and restore them."""
+"""`freetheai accounts`: look at accounts, set their tier, take limits away, suspend and restore them."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freetheai_gateway.cli.options import ConfigOption, CursorOption, JsonOption, LimitOption
+from freetheai_gateway.cli.options import (
+    ConfigOption,
+    CursorOption,
+    JsonOption,
+    LimitOption,
+    PublicReasonOption,
+    ReasonOption,
+)
 from freetheai_gateway.cli.output import Column, print_fields, print_json, print_page, print_table, print_text
 from freetheai_gateway.cli.session import Session, in_session, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freetheai_gateway.domain.accounts import Account, ApiKey
+    from freetheai_gateway.domain.accounts import Account, AccountFields, ApiKey
     from freetheai_gateway.settings import Settings
 
 COLUMNS = (
@@ -42,7 +49,17 @@ AccountArgument = Annotated[
 
 @app.command("list")
 def list_accounts(
-    *, limit: LimitOption = 100, cursor: CursorOption = None, as_json: JsonOption = False, config: ConfigOption = None
+    *,
+    search: Annotated[
+        str,
+        typer.Option(
+            "--search", metavar="TEXT", help="Only accounts whose name holds this, or whose id or Discord id it is."
+        ),
+    ] = "",
+    limit: LimitOption = 100,
+    cursor: CursorOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """List the accounts, oldest first."""
     from freetheai_gateway.cli.rows import account_row
@@ -50,18 +67,22 @@ def list_accounts(
     from freetheai_gateway.services.ports import Page
 
     settings = read_settings(config)
-    accounts, next_cursor = in_session(settings, lambda session: session.accounts.list_accounts(Page(limit, cursor)))
+    accounts, next_cursor = in_session(
+        settings, lambda session: session.accounts.list_accounts(Page(limit, cursor), search=search)
+    )
     now_s = SystemClock.wall()
     rows = [account_row(account, settings, now_s) for account in accounts]
-    empty = "There are no accounts. Make one: freetheai keys create --name NAME"
+    none = "There are no accounts. Make one: freetheai keys create --name NAME"
+    empty = "No account is called so." if search else none
     print_page(rows, COLUMNS, as_json=as_json, next_cursor=next_cursor, empty=empty)
 
 
 @app.command()
 def show(*, account: AccountArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show an account with its keys."""
-    from freetheai_gateway.cli.rows import account_row, key_row, pause_fields
+    from freetheai_gateway.cli.rows import account_row
     from freetheai_gateway.clock import SystemClock
+    from freetheai_gateway.services.admin_view import key_fields, pause_fields
 
     settings = read_settings(config)
 
@@ -71,7 +92,7 @@ def show(*, account: AccountArgument, as_json: JsonOption = False, config: Confi
     found, keys = in_session(settings, work)
     now_s = SystemClock.wall()
     fields = account_row(found, settings, now_s) | pause_fields(found, now_s)
-    rows = [key_row(key) for key in keys]
+    rows = [key_fields(key) for key in keys]
     if as_json:
         print_json(fields | {"keys": rows})
         return
@@ -87,6 +108,7 @@ def tier(
     account: AccountArgument,
     level: Annotated[int | None, typer.Argument(metavar="LEVEL", help="Level of the tier that it gets.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Go back to the tier of its roles, or the default.")] = False,
+    reason: ReasonOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -98,15 +120,30 @@ def tier(
     settings = read_settings(config)
     if level is not None:
         check_level(level, settings, "LEVEL")
-    changed = in_session(settings, lambda session: session.desk.set_tier(account, level))
-    _print_account(changed, settings, as_json=as_json)
+    _change(settings, account, {"tier_override": level}, reason, as_json=as_json)
+
+
+@app.command()
+def unlimited(
+    *,
+    account: AccountArgument,
+    off: Annotated[bool, typer.Option("--off", help="Let the limits of its tier hold again.")] = False,
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take the limits of an account away, or give them back.
+
+    Without limits every model may be called at any rate: for operators, not for members.
+    """
+    _change(read_settings(config), account, {"unlimited": not off}, reason, as_json=as_json)
 
 
 @app.command()
 def suspend(
     *,
     account: AccountArgument,
-    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept with the account.")] = None,
+    reason: PublicReasonOption = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -120,15 +157,22 @@ def suspend(
     settings = read_settings(config)
     until_s = None if until is None else _instant(until)
     changed = in_session(settings, lambda session: session.desk.suspend(account, reason=reason, until=until_s))
-    _print_account(changed, settings, as_json=as_json)
+    _print_account(changed.now, settings, as_json=as_json)
 
 
 @app.command()
-def restore(*, account: AccountArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def restore(
+    *, account: AccountArgument, reason: ReasonOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """End a suspension; the account's keys work as before."""
     settings = read_settings(config)
-    changed = in_session(settings, lambda session: session.desk.restore(account))
-    _print_account(changed, settings, as_json=as_json)
+    changed = in_session(settings, lambda session: session.desk.restore(account, reason=reason))
+    _print_account(changed.now, settings, as_json=as_json)
+
+
+def _change(settings: "Settings", account: str, fields: "AccountFields", reason: str | None, *, as_json: bool) -> None:
+    changed = in_session(settings, lambda session: session.desk.change(account, fields, reason=reason))
+    _print_account(changed.now, settings, as_json=as_json)
 
 
 async def _keys_of(session: Session, account_id: str) -> "Sequence[ApiKey]":
@@ -154,8 +198,9 @@ def _instant(text: str) -> float:
 
 
 def _print_account(account: "Account", settings: "Settings", *, as_json: bool) -> None:
-    from freetheai_gateway.cli.rows import account_row, pause_fields
+    from freetheai_gateway.cli.rows import account_row
     from freetheai_gateway.clock import SystemClock
+    from freetheai_gateway.services.admin_view import pause_fields
 
     now_s = SystemClock.wall()
     row = account_row(account, settings, now_s)

@@ -7,6 +7,7 @@ import typer
 
 from freetheai_gateway import __version__
 from freetheai_gateway.cli import accounts, db, failures, keys, local, requests
+from freetheai_gateway.cli.audit import audit
 from freetheai_gateway.cli.check import check
 from freetheai_gateway.cli.models import models
 from freetheai_gateway.cli.serve import serve
@@ -59,6 +60,7 @@ def _build() -> typer.Typer:
     root.command()(models)
     root.command()(usage)
     root.add_typer(requests.app, name="requests")
+    root.command()(audit)
     root.add_typer(db.app, name="db")
     root.add_typer(local.app, name="local")
     return root

@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freetheai_gateway.cli.options import ConfigOption, CursorOption, JsonOption, LimitOption
+from freetheai_gateway.cli.options import (
+    ConfigOption,
+    CursorOption,
+    JsonOption,
+    LimitOption,
+    ReasonOption,
+    read_name,
+)
 from freetheai_gateway.cli.output import Column, print_fields, print_json, print_page, print_text, say
 from freetheai_gateway.cli.session import Session, in_session, read_settings
 
@@ -12,7 +19,6 @@ if TYPE_CHECKING:
     from freetheai_gateway.services.accounts import IssuedKey
     from freetheai_gateway.settings import Settings
 
-LONGEST_NAME = 80
 COLUMNS = (
     Column("id", "KEY"),
     Column("prefix", "PREFIX"),
@@ -27,18 +33,11 @@ app = typer.Typer(no_args_is_help=True, help="Hand out, list, replace and revoke
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, key_…; freetheai keys list shows it.")]
 
 
-def _name(text: str) -> str:
-    name = text.strip()
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise typer.BadParameter(f"write 1 to {LONGEST_NAME} printable characters.")
-    return name
-
-
 @app.command()
 def create(
     *,
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="What the key is for, or whose it is.", callback=_name)
+        str, typer.Option("--name", metavar="NAME", help="What the key is for, or whose it is.", callback=read_name)
     ],
     tier: Annotated[
         int | None, typer.Option("--tier", metavar="LEVEL", help="Give the new account this tier, not the default one.")
@@ -48,6 +47,7 @@ def create(
         str | None,
         typer.Option("--account", metavar="ACCOUNT", help="Give this account one more key; make no new account."),
     ] = None,
+    reason: ReasonOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -65,8 +65,8 @@ def create(
 
     async def work(session: Session) -> "IssuedKey":
         if account is not None:
-            return await session.desk.add_key(account, name)
-        return await session.desk.open_account(name, tier=tier, unlimited=unlimited)
+            return await session.desk.add_key(account, name, reason=reason)
+        return await session.desk.open_account(name, tier=tier, unlimited=unlimited, reason=reason)
 
     _print_issued(in_session(settings, work), settings, as_json=as_json)
 
@@ -83,36 +83,40 @@ def list_keys(
     config: ConfigOption = None,
 ) -> None:
     """List the keys, oldest first, revoked ones too."""
-    from freetheai_gateway.cli.rows import key_row
+    from freetheai_gateway.services.admin_view import key_fields
     from freetheai_gateway.services.ports import Page
 
     keys, next_cursor = in_session(
         read_settings(config),
         lambda session: session.accounts.list_keys(Page(limit, cursor), account_id=account),
     )
-    rows = [key_row(key) for key in keys]
+    rows = [key_fields(key) for key in keys]
     empty = "There are no keys. Make one: freetheai keys create --name NAME"
     print_page(rows, COLUMNS, as_json=as_json, next_cursor=next_cursor, empty=empty)
 
 
 @app.command()
-def rotate(*, key: KeyArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def rotate(
+    *, key: KeyArgument, reason: ReasonOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """Replace a key by a new one, and print that.
 
     The new key belongs to the same account; the old one is refused within a second.
     """
     settings = read_settings(config)
-    issued = in_session(settings, lambda session: session.desk.rotate_key(key))
+    issued = in_session(settings, lambda session: session.desk.rotate_key(key, reason=reason))
     _print_issued(issued, settings, as_json=as_json)
 
 
 @app.command()
-def revoke(*, key: KeyArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def revoke(
+    *, key: KeyArgument, reason: ReasonOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
     """Revoke a key; it is refused within a second."""
-    from freetheai_gateway.cli.rows import key_row
+    from freetheai_gateway.services.admin_view import key_fields
 
-    revoked = in_session(read_settings(config), lambda session: session.desk.revoke_key(key))
-    print_fields(key_row(revoked), as_json=as_json)
+    changed = in_session(read_settings(config), lambda session: session.desk.revoke_key(key, reason=reason))
+    print_fields(key_fields(changed.now), as_json=as_json)
 
 
 def _print_issued(issued: "IssuedKey", settings: "Settings", *, as_json: bool) -> None:

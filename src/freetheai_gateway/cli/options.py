@@ -5,6 +5,24 @@ from typing import Annotated
 
 import typer
 
+from freetheai_gateway.domain.accounts import LONGEST_NAME, LONGEST_REASON, is_tidy
+
+
+def read_name(text: str) -> str:
+    """Read a name of a key or an account."""
+    name = text.strip()
+    if not is_tidy(name, LONGEST_NAME):
+        raise typer.BadParameter(f"write 1 to {LONGEST_NAME} printable characters.")
+    return name
+
+
+def _reason(text: str | None) -> str | None:
+    reason = None if text is None else text.strip()
+    if reason is not None and not is_tidy(reason, LONGEST_REASON):
+        raise typer.BadParameter(f"write 1 to {LONGEST_REASON} printable characters.")
+    return reason
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -25,5 +43,15 @@ CursorOption = Annotated[
         help="Go on after the page that gave this next_cursor.",
         metavar="CURSOR",
         show_default=False,
+    ),
+]
+ReasonOption = Annotated[
+    str | None,
+    typer.Option("--reason", metavar="TEXT", help="Why; freetheai audit shows it.", callback=_reason),
+]
+PublicReasonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reason", metavar="TEXT", help="Why; the member is told, and freetheai audit shows it.", callback=_reason
     ),
 ]

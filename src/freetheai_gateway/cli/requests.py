@@ -25,7 +25,7 @@ def show(
     config: ConfigOption = None,
 ) -> None:
     """Show times, tokens, cost and outcome of a request."""
-    from freetheai_gateway.cli.rows import record_fields
+    from freetheai_gateway.services.admin_view import record_fields
 
     record = in_session(read_settings(config), lambda session: session.usage.find(request))
     if record is None:

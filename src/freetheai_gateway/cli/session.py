@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from freetheai_gateway.services.accounts import AccountDesk
     from freetheai_gateway.settings import Loaded, Settings
     from freetheai_gateway.store.accounts import SqlAccounts
+    from freetheai_gateway.store.audit import SqlAudit
     from freetheai_gateway.store.database import Database
     from freetheai_gateway.store.usage import SqlUsage
 
@@ -28,6 +29,7 @@ class Session:
     accounts: SqlAccounts
     desk: AccountDesk
     usage: SqlUsage
+    audit: SqlAudit
 
 
 def locate_config(option: Path | None) -> Path | None:
@@ -70,6 +72,7 @@ async def _open(settings: Settings, *, any_revision: bool) -> Session:
     from freetheai_gateway.clock import SystemClock
     from freetheai_gateway.services.accounts import AccountDesk
     from freetheai_gateway.store.accounts import SqlAccounts
+    from freetheai_gateway.store.audit import SqlAudit
     from freetheai_gateway.store.database import Database
     from freetheai_gateway.store.location import StoreSettings
     from freetheai_gateway.store.usage import SqlUsage
@@ -77,4 +80,15 @@ async def _open(settings: Settings, *, any_revision: bool) -> Session:
     store = StoreSettings(url=settings.database.url, durable=settings.journal.fsync)
     database = await Database.open(store, create=False, any_revision=any_revision)
     accounts = SqlAccounts(database)
-    return Session(settings, database, accounts, AccountDesk(accounts, SystemClock()), SqlUsage(database))
+    desk = AccountDesk(accounts, SystemClock(), f"cli:{_user()}")
+    return Session(settings, database, accounts, desk, SqlUsage(database), SqlAudit(database))
+
+
+def _user() -> str:
+    """Name the user of this machine who runs the command; a container may have none but a number."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

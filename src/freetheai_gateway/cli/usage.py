@@ -50,16 +50,17 @@ def usage(
     config: ConfigOption = None,
 ) -> None:
     """Sum what was used: requests, tokens, images and cost."""
-    from freetheai_gateway.cli.rows import summed, usage_row
+    from freetheai_gateway.cli.rows import summed
+    from freetheai_gateway.services.admin_view import usage_fields
 
     day = None if since is None else _day(since)
     report = in_session(read_settings(config), lambda session: session.usage.report(by.value, day))
-    rows = [usage_row(row) for row in report]
+    rows = [usage_fields(row) for row in report]
     columns = (_NAMES[by], *_SUMS)
     if as_json or not rows:
         print_page(rows, columns, as_json=as_json, empty="Nothing was used in this time.")
     else:
-        print_table(rows, columns, total=usage_row(summed(report)) | {_NAMES[by].field: "total"})
+        print_table(rows, columns, total=usage_fields(summed(report)) | {_NAMES[by].field: "total"})
 
 
 def _day(text: str) -> str:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
+
+LONGEST_NAME = 80
+LONGEST_REASON = 500
 
 
 class AccountState(StrEnum):
@@ -32,6 +36,19 @@ class Account:
     paused_until: float | None = None
 
 
+class AccountFields(TypedDict, total=False):
+    """What of an account can be changed; named as in `Account`."""
+
+    name: str
+    state: AccountState
+    unlimited: bool
+    discord_id: str | None
+    tier_override: int | None
+    role_tier: int | None
+    pause_reason: str | None
+    paused_until: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key as it is stored: `digest` is the SHA-256 of the whole key, `prefix` its first eight characters."""
@@ -52,6 +69,11 @@ class Caller:
     key_id: str
     key_prefix: str
     account: Account
+
+
+def is_tidy(text: str, longest: int) -> bool:
+    """Whether a name or a reason can be kept and shown: printable, on one line, neither empty nor too long."""
+    return 0 < len(text) <= longest and text.isprintable() and text == text.strip()
 
 
 def effective_tier(account: Account, default_tier: int) -> tuple[int, str]:

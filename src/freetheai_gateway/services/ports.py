@@ -11,9 +11,10 @@ from typing import Protocol
 import msgspec
 
 from freetheai_gateway.dialects.protocol import DialectName
-from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, Caller
+from freetheai_gateway.domain.accounts import Account, AccountFields, ApiKey, Caller
+from freetheai_gateway.domain.audit import AuditEntry, Note
 from freetheai_gateway.domain.limits import Limits, Refusal, Standing
-from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Timeouts
+from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Terms, Timeouts
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 
@@ -36,6 +37,8 @@ class Failure(StrEnum):
 
     CONNECT_TIMEOUT = "connect_timeout"
     HEAD_TIMEOUT = "head_timeout"
+    CONTENT_TIMEOUT = "content_timeout"
+    """A stream lived, and brought no content in time."""
     IDLE_TIMEOUT = "idle_timeout"
     TOTAL_TIMEOUT = "total_timeout"
     RESOLVE = "resolve"
@@ -79,8 +82,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request; `headers` without Host, Content-Length, Connection and Transfer-Encoding.
 
-    `streamed` says which deadlines hold: `first_byte_s` and `idle_s` for streams only, `connect_s` and `total_s`
-    always (design section 4).
+    `streamed` says which deadlines hold: `first_byte_s`, `first_content_s` and `idle_s` for streams only, `connect_s`
+    and `total_s` always.
     """
 
     method: str
@@ -107,6 +110,10 @@ class UpstreamReply(Protocol):
 
     async def read(self) -> bytes:
         """Wait for body bytes and take all that have arrived; `b""` at the clean end. Raises `UpstreamFailed`."""
+        ...
+
+    def content_came(self) -> None:
+        """Note that the first content was read: `first_content_s` holds no more."""
         ...
 
     def close(self) -> None:
@@ -160,8 +167,8 @@ class Provider(Protocol):
         ...
 
     @property
-    def max_concurrency(self) -> int:
-        """How many calls may run at once; 0 = no limit."""
+    def terms(self) -> Terms:
+        """What holds for calls to it: keys, concurrency, limits, budget."""
         ...
 
     @property
@@ -178,8 +185,8 @@ class Provider(Protocol):
         """Whether it can be called now."""
         ...
 
-    def call(self, call: "ProviderCall") -> UpstreamRequest:
-        """Address and authenticate a rendered request; takes the next key in turn."""
+    def call(self, call: "ProviderCall", key_index: int) -> UpstreamRequest:
+        """Address and authenticate a rendered request with one of the keys of `terms`."""
         ...
 
 
@@ -198,6 +205,10 @@ class Sink(Protocol):
 
         They are not looked at again: values come from numbers and fixed words, never from outside.
         """
+        ...
+
+    def drop_header(self, name: bytes) -> None:
+        """Take back a header that was added: another upstream is asked now."""
         ...
 
     def keep_alive(self, sign_of_life: bytes) -> None:
@@ -343,31 +354,33 @@ class Page:
 
 
 class AccountStore(Protocol):
-    """Accounts and their keys; every change is seen by every process in under a second."""
+    """Accounts and their keys; every change is seen by every process in under a second.
 
-    async def create_account(self, account: Account) -> None:
-        """Insert an account."""
+    A change that is given a `note` writes it, with what was before and after, in its own transaction.
+    """
+
+    async def create_account(self, account: Account, key: ApiKey | None = None, *, note: Note | None = None) -> None:
+        """Insert an account, with its first key where one is given: both or neither."""
         ...
 
     async def find_account(self, account_id: str) -> Account | None:
         """Read an account."""
         ...
 
-    async def list_accounts(self, page: Page) -> tuple[Sequence[Account], str | None]:
-        """Read accounts by creation, with the cursor of the next page."""
+    async def list_accounts(self, page: Page, *, search: str = "") -> tuple[Sequence[Account], str | None]:
+        """Read accounts by creation, with the cursor of the next page.
+
+        `search` keeps those whose name holds it, and the one whose id or Discord id it is.
+        """
         ...
 
-    async def set_tier(self, account_id: str, tier_override: int | None) -> bool:
-        """Set or clear the operator's tier; `False` where there is no such account."""
+    async def change_account(
+        self, account_id: str, fields: AccountFields, *, note: Note | None = None
+    ) -> Account | None:
+        """Set fields of an account; returns it as it is afterwards, `None` where there is no such account."""
         ...
 
-    async def set_state(
-        self, account_id: str, state: AccountState, *, reason: str | None = None, until: float | None = None
-    ) -> bool:
-        """Suspend or restore; `False` where there is no such account."""
-        ...
-
-    async def create_key(self, key: ApiKey) -> None:
+    async def create_key(self, key: ApiKey, *, note: Note | None = None) -> None:
         """Insert a key."""
         ...
 
@@ -379,12 +392,26 @@ class AccountStore(Protocol):
         """Read keys by creation, with the cursor of the next page."""
         ...
 
-    async def revoke_key(self, key_id: str, at: float) -> bool:
-        """Revoke; `False` where there is no such key or it was revoked before."""
+    async def revoke_key(self, key_id: str, at: float, *, note: Note | None = None) -> ApiKey | None:
+        """Revoke; returns the revoked key, `None` where there is no such key or it was revoked before."""
         ...
 
-    async def replace_key(self, old_key_id: str, new_key: ApiKey, at: float) -> bool:
-        """Revoke the old key and insert the new one in one transaction; `False` as in `revoke_key`."""
+    async def replace_key(self, old_key_id: str, new_key: ApiKey, at: float, *, note: Note | None = None) -> bool:
+        """Revoke the old key and insert the new one in one transaction; `False` where there is none to revoke."""
+        ...
+
+
+class AuditStore(Protocol):
+    """What was changed, by whom; nothing in it is ever changed or deleted."""
+
+    async def record(self, entry: AuditEntry) -> None:
+        """Keep an entry of something that is not in the database, such as a reload."""
+        ...
+
+    async def list_entries(
+        self, page: Page, *, account_id: str | None = None
+    ) -> tuple[Sequence[AuditEntry], str | None]:
+        """Read entries, the newest first, with the cursor of the next page; of one account and its keys, or all."""
         ...
 
 

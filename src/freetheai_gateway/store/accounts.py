@@ -1,25 +1,17 @@
 """Accounts and keys in the database: the ports `AccountStore` and `KeyLookup`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    Row,
-    Select,
-    Table,
-    Update,
-    bindparam,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Row, Table, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, Caller
-from freetheai_gateway.services.ports import InvalidCursor, Page
+from freetheai_gateway.domain.accounts import Account, AccountFields, AccountState, ApiKey, Caller
+from freetheai_gateway.domain.audit import Note
+from freetheai_gateway.services.ports import Page
+from freetheai_gateway.store.audit import entry_of, insert_entry, shown_account, shown_key
 from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.paging import read_page
 from freetheai_gateway.store.schema import ACCOUNTS, API_KEYS, CHANGES
 
 _FIND_CALLER = (
@@ -42,10 +34,16 @@ class SqlAccounts:
             row = (await connection.execute(_FIND_CALLER, {"digest": digest})).first()
         return None if row is None else Caller(row.key_id, row.prefix, _account(row))
 
-    async def create_account(self, account: Account) -> None:
-        """Insert an account. Raises `StoreConflict` where its id or Discord id is taken."""
+    async def create_account(self, account: Account, key: ApiKey | None = None, *, note: Note | None = None) -> None:
+        """Insert an account and its first key. Raises `StoreConflict` where an id, digest or Discord id is taken."""
         async with self._database.write("creating an account") as connection:
             await connection.execute(insert(ACCOUNTS).values(_values(ACCOUNTS, account)))
+            if key is not None:
+                await _insert_key(connection, key)
+            if note is not None:
+                first_key = {} if key is None else {"key_id": key.id}
+                after = {**shown_account(account), **first_key}
+                await insert_entry(connection, entry_of(note, account.id, account.id, after=after))
             await connection.execute(_COUNT_CHANGE)
 
     async def find_account(self, account_id: str) -> Account | None:
@@ -54,33 +52,41 @@ class SqlAccounts:
             row = (await connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.id == account_id))).first()
         return None if row is None else _account(row)
 
-    async def list_accounts(self, page: Page) -> tuple[Sequence[Account], str | None]:
+    async def list_accounts(self, page: Page, *, search: str = "") -> tuple[Sequence[Account], str | None]:
         """Read accounts by creation, with the cursor of the next page. Raises `InvalidCursor`."""
+        statement = select(ACCOUNTS)
+        if search:
+            named = ACCOUNTS.c.name.icontains(search, autoescape=True)
+            statement = statement.where(or_(named, ACCOUNTS.c.id == search, ACCOUNTS.c.discord_id == search))
         async with self._database.read("listing accounts") as connection:
-            rows, cursor = await _page(connection, ACCOUNTS, select(ACCOUNTS), page)
+            rows, cursor = await read_page(connection, ACCOUNTS.c.created_at, statement, page)
         return [_account(row) for row in rows], cursor
 
-    async def set_tier(self, account_id: str, tier_override: int | None) -> bool:
-        """Set or clear the operator's tier; `False` where there is no such account."""
-        return await self._change(
-            "setting a tier", update(ACCOUNTS).where(ACCOUNTS.c.id == account_id).values(tier_override=tier_override)
-        )
+    async def change_account(
+        self, account_id: str, fields: AccountFields, *, note: Note | None = None
+    ) -> Account | None:
+        """Set fields of an account; returns it as it is afterwards, `None` where there is no such account."""
+        this_one = ACCOUNTS.c.id == account_id
+        async with self._database.write("changing an account") as connection:
+            row = (await connection.execute(select(ACCOUNTS).where(this_one).with_for_update())).first()
+            if row is None:
+                return None
+            before = _account(row)
+            after = replace(before, **fields)
+            await connection.execute(update(ACCOUNTS).where(this_one).values(_values(ACCOUNTS, after)))
+            if note is not None:
+                was, now_is = shown_account(before, fields), shown_account(after, fields)
+                entry = entry_of(note, account_id, account_id, before=was, after=now_is)
+                await insert_entry(connection, entry)
+            await connection.execute(_COUNT_CHANGE)
+        return after
 
-    async def set_state(
-        self, account_id: str, state: AccountState, *, reason: str | None = None, until: float | None = None
-    ) -> bool:
-        """Suspend or restore; `False` where there is no such account. `until` is a wall-clock instant."""
-        return await self._change(
-            "setting a state",
-            update(ACCOUNTS)
-            .where(ACCOUNTS.c.id == account_id)
-            .values(state=state.value, pause_reason=reason, paused_until=until),
-        )
-
-    async def create_key(self, key: ApiKey) -> None:
+    async def create_key(self, key: ApiKey, *, note: Note | None = None) -> None:
         """Insert a key. Raises `StoreConflict` where id or digest are taken or the account does not exist."""
         async with self._database.write("creating a key") as connection:
             await _insert_key(connection, key)
+            if note is not None:
+                await insert_entry(connection, entry_of(note, key.id, key.account_id, after=shown_key(key)))
             await connection.execute(_COUNT_CHANGE)
 
     async def find_key(self, key_id: str) -> ApiKey | None:
@@ -95,60 +101,50 @@ class SqlAccounts:
         if account_id is not None:
             statement = statement.where(API_KEYS.c.account_id == account_id)
         async with self._database.read("listing keys") as connection:
-            rows, cursor = await _page(connection, API_KEYS, statement, page)
+            rows, cursor = await read_page(connection, API_KEYS.c.created_at, statement, page)
         return [_key(row) for row in rows], cursor
 
-    async def revoke_key(self, key_id: str, at: float) -> bool:
-        """Revoke; `False` where there is no such key or it was revoked before."""
-        return await self._change("revoking a key", _revocation(key_id, at))
+    async def revoke_key(self, key_id: str, at: float, *, note: Note | None = None) -> ApiKey | None:
+        """Revoke; returns the revoked key, `None` where there is no such key or it was revoked before."""
+        async with self._database.write("revoking a key") as connection:
+            key = await _revoke(connection, key_id, at)
+            if key is None:
+                return None
+            if note is not None:
+                entry = entry_of(note, key_id, key.account_id, before={"prefix": key.prefix})
+                await insert_entry(connection, entry)
+            await connection.execute(_COUNT_CHANGE)
+        return key
 
-    async def replace_key(self, old_key_id: str, new_key: ApiKey, at: float) -> bool:
-        """Revoke the old key and insert the new one in one transaction; `False` as in `revoke_key`."""
+    async def replace_key(self, old_key_id: str, new_key: ApiKey, at: float, *, note: Note | None = None) -> bool:
+        """Revoke the old key and insert the new one in one transaction; `False` where there is none to revoke."""
         async with self._database.write("replacing a key") as connection:
-            if not _touched(await connection.execute(_revocation(old_key_id, at))):
+            old = await _revoke(connection, old_key_id, at)
+            if old is None:
                 return False
             await _insert_key(connection, new_key)
+            if note is not None:
+                after = {"key_id": new_key.id, **shown_key(new_key)}
+                entry = entry_of(note, old_key_id, old.account_id, before={"prefix": old.prefix}, after=after)
+                await insert_entry(connection, entry)
             await connection.execute(_COUNT_CHANGE)
         return True
 
-    async def _change(self, operation: str, statement: Update) -> bool:
-        async with self._database.write(operation) as connection:
-            if not _touched(await connection.execute(statement)):
-                return False
-            await connection.execute(_COUNT_CHANGE)
-        return True
 
-
-def _touched(result: CursorResult[tuple[object, ...]]) -> bool:
-    return result.rowcount > 0
-
-
-def _revocation(key_id: str, at: float) -> Update:
-    return update(API_KEYS).where(API_KEYS.c.id == key_id, API_KEYS.c.revoked_at.is_(None)).values(revoked_at=at)
+async def _revoke(connection: AsyncConnection, key_id: str, at: float) -> ApiKey | None:
+    """Revoke a key that is in force."""
+    statement = (
+        update(API_KEYS)
+        .where(API_KEYS.c.id == key_id, API_KEYS.c.revoked_at.is_(None))
+        .values(revoked_at=at)
+        .returning(API_KEYS)
+    )
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _key(row)
 
 
 async def _insert_key(connection: AsyncConnection, key: ApiKey) -> None:
     await connection.execute(insert(API_KEYS).values(_values(API_KEYS, key)))
-
-
-async def _page(
-    connection: AsyncConnection, table: Table, statement: Select[tuple[object, ...]], page: Page
-) -> tuple[Sequence[Row[tuple[object, ...]]], str | None]:
-    """Read a page by (created_at, id); the cursor is the last row's id, which never goes away."""
-    if page.after is not None:
-        last = (await connection.execute(select(table.c.created_at).where(table.c.id == page.after))).first()
-        if last is None:
-            raise InvalidCursor("the cursor names nothing in this list")
-        statement = statement.where(_place(table) > tuple_(last.created_at, page.after))
-    statement = statement.order_by(table.c.created_at, table.c.id).limit(page.limit + 1)
-    rows = (await connection.execute(statement)).all()
-    if len(rows) <= page.limit:
-        return rows, None
-    return rows[: page.limit], rows[page.limit - 1].id
-
-
-def _place(table: Table) -> ColumnElement[tuple[object, ...]]:
-    return tuple_(table.c.created_at, table.c.id)
 
 
 def _values(table: Table, thing: Account | ApiKey) -> dict[str, object]:

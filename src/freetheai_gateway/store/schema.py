@@ -70,6 +70,23 @@ CHANGES = Table(
 )
 """One row, counted up in the transaction of every change to accounts and keys."""
 
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("account_id", Text),
+    Column("reason", Text),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Index(None, "at", "id"),
+    Index(None, "account_id", "at", "id"),
+)
+"""Every change by an operator; `before` and `after` are JSON objects."""
+
 USAGE_RECORDS = Table(
     "usage_records",
     METADATA,

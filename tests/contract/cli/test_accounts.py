@@ -120,6 +120,31 @@ def test_tier_without_one_clear_wish_is_wrong_usage(command: CommandLine, accoun
     assert command("accounts", "show", account, "--json").object["tier_source"] == "default"
 
 
+def test_unlimited_takes_the_limits_away_and_gives_them_back(command: CommandLine, account: str) -> None:
+    """The tier stays what it was."""
+    assert command("accounts", "unlimited", account, "--json").object["unlimited"] is True
+    changed = command("accounts", "unlimited", account, "--off", "--json").object
+    assert (changed["unlimited"], changed["tier"]) == (False, 1)
+
+
+def test_list_with_a_search_shows_what_is_called_so(command: CommandLine, account: str) -> None:
+    """By a part of the name, or by the whole id."""
+    command("keys", "create", "--name", "Bob")
+    for search in ("ada", account):
+        rows = command("accounts", "list", "--search", search, "--json").rows
+        assert [row["id"] for row in rows] == [account]
+    done = command("accounts", "list", "--search", "Eve")
+    assert (done.out, done.err) == ("", "No account is called so.\n")
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "a\nb", "x" * 501])
+def test_reason_that_is_none_is_wrong_usage(command: CommandLine, account: str, reason: str) -> None:
+    """It is shown to the member, on one line."""
+    done = command("accounts", "suspend", account, "--reason", reason)
+    assert (done.code, done.out) == (2, "")
+    assert "1 to 500 printable characters" in done.err
+
+
 def test_suspend_and_restore_change_the_state(command: CommandLine, account: str) -> None:
     """The reason and the end are shown as long as the suspension holds."""
     arguments = ("--reason", "spam", "--until", "2999-01-01T02:00:00+02:00")
@@ -156,7 +181,7 @@ def test_suspend_until_no_instant_to_come_is_wrong_usage(command: CommandLine, a
     assert command("accounts", "show", account, "--json").object["state"] == "active"
 
 
-@pytest.mark.parametrize("verb", [["show"], ["tier", "--clear"], ["suspend"], ["restore"]])
+@pytest.mark.parametrize("verb", [["show"], ["tier", "--clear"], ["unlimited"], ["suspend"], ["restore"]])
 def test_an_unknown_account_fails(command: CommandLine, verb: list[str]) -> None:
     """One sentence, exit code 1."""
     done = command("accounts", *verb, "acc_nobody")

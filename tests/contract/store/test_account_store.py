@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, Caller
+from freetheai_gateway.domain.accounts import Account, AccountFields, AccountState, ApiKey, Caller
 from freetheai_gateway.services.ports import AccountStore, InvalidCursor, KeyLookup, Page, StoreConflict
 from freetheai_gateway.store.accounts import SqlAccounts
 
@@ -76,31 +77,51 @@ async def test_accounts_when_cursor_is_made_up_then_invalid_cursor(accounts: Sql
         await accounts.list_accounts(Page(after="acc_made_up"))
 
 
-async def test_tier_when_set_and_cleared_then_reads_back(accounts: SqlAccounts, new_account: NewAccount) -> None:
-    """The operator's tier comes and goes; an unknown account says so."""
-    account = new_account()
-    await accounts.create_account(account)
-    for tier in (4, None):
-        assert await accounts.set_tier(account.id, tier)
-        found = await accounts.find_account(account.id)
-        assert found is not None
-        assert found.tier_override == tier
-    assert not await accounts.set_tier("acc_nobody", 4)
+async def test_account_when_created_with_a_key_then_both_or_neither_are_there(
+    accounts: SqlAccounts, new_account: NewAccount, new_api_key: NewApiKey
+) -> None:
+    """One transaction: a key whose digest is taken leaves no account without a key behind."""
+    ada, bob = new_account(), new_account()
+    key = new_api_key(ada.id)
+    await accounts.create_account(ada, key)
+    assert await accounts.find_caller(key.digest) == Caller(key.id, key.prefix, ada)
+    with pytest.raises(StoreConflict):
+        await accounts.create_account(bob, new_api_key(bob.id, digest=key.digest))
+    assert await accounts.find_account(bob.id) is None
 
 
-async def test_state_when_suspended_and_restored_then_reads_back(
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [("ADA", ["Ada", "ada's bot"]), ("acc_bob", ["Bob"]), ("acc_b", []), ("77", ["Ada"]), ("%", ["100%"]), ("_", [])],
+)
+async def test_accounts_when_searched_then_names_that_hold_it_and_the_id_that_it_is(
+    accounts: SqlAccounts, new_account: NewAccount, search: str, found: list[str]
+) -> None:
+    """Whatever the case; what means something to SQL means itself."""
+    await accounts.create_account(new_account(name="Ada", discord_id="77", created_at=1.0))
+    await accounts.create_account(new_account(name="Bob", id="acc_bob", created_at=2.0))
+    await accounts.create_account(new_account(name="ada's bot", created_at=3.0))
+    await accounts.create_account(new_account(name="100%", created_at=4.0))
+    page, _ = await accounts.list_accounts(Page(), search=search)
+    assert [account.name for account in page] == found
+
+
+async def test_account_when_changed_then_the_new_one_is_answered_and_kept(
     accounts: SqlAccounts, new_account: NewAccount
 ) -> None:
-    """A suspension has a reason and an end; restoring clears both."""
-    account = new_account()
+    """Only the fields that are named; `None` is a value; an unknown account is none."""
+    account = new_account(tier_override=2)
     await accounts.create_account(account)
-    assert await accounts.set_state(account.id, AccountState.PAUSED, reason="spam", until=2_000.5)
-    paused = await accounts.find_account(account.id)
-    assert paused is not None
-    assert (paused.state, paused.pause_reason, paused.paused_until) == (AccountState.PAUSED, "spam", 2_000.5)
-    assert await accounts.set_state(account.id, AccountState.ACTIVE)
-    assert await accounts.find_account(account.id) == account
-    assert not await accounts.set_state("acc_nobody", AccountState.ACTIVE)
+    changes: list[AccountFields] = [
+        {"tier_override": 4},
+        {"state": AccountState.PAUSED, "pause_reason": "spam", "paused_until": 2_000.5},
+        {"unlimited": True, "tier_override": None},
+    ]
+    for fields in changes:
+        account = replace(account, **fields)
+        assert await accounts.change_account(account.id, fields) == account
+        assert await accounts.find_account(account.id) == account
+    assert await accounts.change_account("acc_nobody", {"tier_override": 4}) is None
 
 
 async def test_key_when_created_then_its_digest_finds_the_caller(
@@ -139,13 +160,11 @@ async def test_key_when_revoked_then_found_no_more_and_only_once(
     key = new_api_key(account.id)
     await accounts.create_account(account)
     await accounts.create_key(key)
-    assert await accounts.revoke_key(key.id, 5_000.25)
-    assert not await accounts.revoke_key(key.id, 6_000.0)
-    assert not await accounts.revoke_key("key_nothing", 6_000.0)
+    assert await accounts.revoke_key(key.id, 5_000.25) == replace(key, revoked_at=5_000.25)
+    assert await accounts.revoke_key(key.id, 6_000.0) is None
+    assert await accounts.revoke_key("key_nothing", 6_000.0) is None
     assert await accounts.find_caller(key.digest) is None
-    revoked = await accounts.find_key(key.id)
-    assert revoked is not None
-    assert revoked.revoked_at == 5_000.25
+    assert await accounts.find_key(key.id) == replace(key, revoked_at=5_000.25)
 
 
 async def test_key_when_replaced_then_old_ends_and_new_works(

@@ -79,7 +79,7 @@ async def test_welcome_when_the_saved_key_is_not_the_owners_then_a_new_one_is_ma
     """It must work, and be without limits."""
     file = tmp_path / ".freetheai.env"
     async with _gateway(tmp_path) as gateway:
-        desk = AccountDesk(gateway.accounts, FakeClock())
+        desk = AccountDesk(gateway.accounts, FakeClock(), "test")
         issued = await desk.open_account("x", unlimited=case == "revoked")
         if case == "revoked":
             await desk.revoke_key(issued.key.id)

@@ -31,7 +31,7 @@ from freetheai_gateway.store.location import StoreSettings
 
 async def main():
     database = await Database.open(StoreSettings(url=sys.argv[1]), create=False)
-    print(await SqlAccounts(database).set_state("acc_1", AccountState.PAUSED), flush=True)
+    print(await SqlAccounts(database).change_account("acc_1", {"state": AccountState.PAUSED}) is not None, flush=True)
     await database.close()
 
 asyncio.run(main())
@@ -62,19 +62,20 @@ async def test_feed_when_accounts_or_keys_change_then_each_change_is_told(feed: 
     """Every mutation moves the counter, those that change nothing do not."""
     accounts = SqlAccounts(database)
     new_key = ApiKey("key_2", "acc_1", "laptop", "fta_Ab3d", b"2" * 32, 1.0)
-    changes: list[Callable[[], Awaitable[bool | None]]] = [
+    changes: list[Callable[[], Awaitable[object]]] = [
         lambda: accounts.create_account(ACCOUNT),
         lambda: accounts.create_key(KEY),
-        lambda: accounts.set_tier("acc_1", 2),
-        lambda: accounts.set_state("acc_1", AccountState.PAUSED),
+        lambda: accounts.change_account("acc_1", {"tier_override": 2}),
+        lambda: accounts.change_account("acc_1", {"state": AccountState.PAUSED}),
         lambda: accounts.replace_key("key_1", new_key, 2.0),
         lambda: accounts.revoke_key("key_2", 3.0),
     ]
     for change in changes:
-        assert await change() in {True, None}
+        await change()
         assert await feed.poll_once()
         assert not await feed.poll_once()
-    assert not await accounts.revoke_key("key_2", 4.0)
+    assert await accounts.revoke_key("key_2", 4.0) is None
+    assert await accounts.change_account("acc_0", {"unlimited": True}) is None
     assert not await accounts.replace_key("key_2", KEY, 4.0)
     assert not await feed.poll_once()
 

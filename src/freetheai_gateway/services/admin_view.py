@@ -1,0 +1,114 @@
+"""Accounts, keys, usage and audit entries as objects: what the admin API answers and `--json` prints."""
+
+from freetheai_gateway.clock import rfc3339
+from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, is_paused
+from freetheai_gateway.domain.audit import AuditEntry
+from freetheai_gateway.domain.usage import UsageRecord
+from freetheai_gateway.services.ports import UsageRow
+
+Object = dict[str, object]
+_MICRO = 1_000_000
+
+
+def account_fields(account: Account, level: int, source: str, now_s: float) -> Object:
+    """Show an account as it stands now: a suspension whose end has passed is over.
+
+    `level` and `source` are its tier and why it has that: `override`, `role` or `default`.
+    """
+    is_over = account.state is AccountState.PAUSED and not is_paused(account, now_s)
+    return {
+        "id": account.id,
+        "name": account.name,
+        "discord_id": account.discord_id,
+        "tier": level,
+        "tier_source": source,
+        "state": (AccountState.ACTIVE if is_over else account.state).value,
+        "unlimited": account.unlimited,
+        "created_at": rfc3339(account.created_at),
+    }
+
+
+def pause_fields(account: Account, now_s: float) -> Object:
+    """Show why an account is suspended and until when; both are `None` where it is not."""
+    paused = is_paused(account, now_s)
+    return {
+        "pause_reason": account.pause_reason if paused else None,
+        "paused_until": _instant(account.paused_until) if paused else None,
+    }
+
+
+def key_fields(key: ApiKey) -> Object:
+    """Show a key, never its digest."""
+    return {
+        "id": key.id,
+        "account_id": key.account_id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "created_at": rfc3339(key.created_at),
+        "revoked_at": _instant(key.revoked_at),
+    }
+
+
+def usage_fields(row: UsageRow) -> Object:
+    """Show a line of a usage report; the fields that the report does not group by are empty."""
+    return {
+        "day": row.day,
+        "account_id": row.account_id,
+        "model": row.model,
+        "provider": row.provider,
+        "requests": row.requests,
+        "successes": row.successes,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "cached_tokens": row.cached_tokens,
+        "reasoning_tokens": row.reasoning_tokens,
+        "images": row.images,
+        "cost_usd": row.cost_micro_usd / _MICRO,
+    }
+
+
+def record_fields(record: UsageRecord) -> Object:
+    """Show the record of one request."""
+    return {
+        "request_id": record.request_id,
+        "started_at": rfc3339(record.started_at),
+        "duration_ms": record.duration_ms,
+        "first_token_ms": record.first_token_ms,
+        "account_id": record.account_id,
+        "key_id": record.key_id,
+        "route": record.route,
+        "model": record.model,
+        "provider": record.provider,
+        "upstream_model": record.upstream_model,
+        "attempts": record.attempts,
+        "status": record.status,
+        "code": record.code,
+        "success": record.success,
+        "streamed": record.streamed,
+        "estimated": record.estimated,
+        "input_tokens": record.input_tokens,
+        "output_tokens": record.output_tokens,
+        "cached_tokens": record.cached_tokens,
+        "reasoning_tokens": record.reasoning_tokens,
+        "images": record.images,
+        "cost_usd": record.cost_micro_usd / _MICRO,
+    }
+
+
+def audit_fields(entry: AuditEntry) -> Object:
+    """Show an audit entry."""
+    return {
+        "id": entry.id,
+        "at": rfc3339(entry.at),
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "account_id": entry.account_id,
+        "reason": entry.reason,
+        "before": entry.before,
+        "after": entry.after,
+    }
+
+
+def _instant(wall_s: float | None) -> str | None:
+    return None if wall_s is None else rfc3339(wall_s)
