@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Self
 
-from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory
+from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.reload import changes, merge, needs_restart
@@ -76,7 +76,7 @@ class Gateway:
         self.limiter = MemoryLimiter(clock)
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models))
-        self.authenticator = Authenticator(self.accounts, self.directory)
+        self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
