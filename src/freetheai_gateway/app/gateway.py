@@ -11,7 +11,7 @@ from typing import Self
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
-from freetheai_gateway.app.reload import changes, merge, needs_restart
+from freetheai_gateway.app.reload import changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -150,7 +150,7 @@ class Gateway:
             usage=self._usage,
             directory=self.directory,
             standings=standings_in_memory(self.limiter),
-            upstreams=UpstreamStates(self.directory, lambda: self._dispatcher.in_flight),
+            upstreams=UpstreamStates(self.directory, self._clock),
             reload=reload,
             clock=self._clock,
         )
@@ -178,8 +178,11 @@ class Gateway:
 
     def compare(self, read: Settings) -> ReloadOutcome:
         """Say what a reload of this configuration would change."""
+        running, merged = self.settings, merge(self.settings, read)
         return ReloadOutcome(
-            changed=changes(self.settings, merge(self.settings, read)), needs_restart=needs_restart(self.settings, read)
+            changed=changes(running, merged),
+            fields=changed_fields(running, merged),
+            needs_restart=needs_restart(running, read),
         )
 
     async def reload(self, read: Settings) -> ReloadOutcome:

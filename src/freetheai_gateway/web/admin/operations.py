@@ -124,6 +124,7 @@ class AdminOperations:
         return {
             "applied": not dry_run,
             "changed": outcome.changed,
+            "fields": outcome.fields,
             "needs_restart": outcome.needs_restart,
             "audit_id": audit_id,
         }
