@@ -15,7 +15,9 @@ import pytest
 import pytest_asyncio
 
 from freetheai_gateway import jsonc
+from freetheai_gateway.app.admin import UNKNOWN_KEYS_A_MINUTE
 from freetheai_gateway.app.gateway import Gateway
+from freetheai_gateway.ids import new_key
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.reloading import ReloadOutcome
 from freetheai_gateway.settings.load import from_document
@@ -241,6 +243,24 @@ async def test_body_when_it_is_hostile_then_400_or_413(target: Target) -> None:
     key = b"authorization: Bearer " + target.key.encode()
     assert (await target.send("POST", "/v1/chat/completions", [key], large)).status == 413
     assert (await target.send("POST", "/v1/chat/completions", [b"x-api-key: ' OR 1=1 --"], large)).status == 401
+
+
+async def test_unknown_keys_when_one_address_makes_them_up_then_they_are_looked_up_no_more(target: Target) -> None:
+    """Well formed, so that only the database can tell; a proxy names the address, and a member behind it goes on."""
+
+    async def ask(key: str, *made_up: bytes) -> Reply:
+        lines = [b"GET /v1/models HTTP/1.1", b"host: a", b"authorization: Bearer " + key.encode()]
+        return await target.service.ask(b"\r\n".join([*lines, *made_up, b"x-forwarded-for: 203.0.113.77", b"", b""]))
+
+    assert (await ask(target.key)).status == 200
+    for number in range(UNKNOWN_KEYS_A_MINUTE):
+        assert (await ask(new_key(), b"x-forwarded-for: 192.0.2.%d" % (number + 1))).status == 401
+    refused = await ask(new_key(), b"x-forwarded-for: 192.0.2.200")
+    assert (refused.status, refused.error["code"]) == (429, "unknown_keys")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    target.gateway.authenticator.forget()
+    assert (await ask(target.key)).status == 200
+    assert (await target.get(PUBLIC, b"x-api-key: " + new_key().encode())).status == 401
 
 
 async def test_gateway_when_all_of_it_has_passed_then_it_is_as_before(target: Target) -> None:
