@@ -227,7 +227,7 @@ class Gateway:
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
         await self._start_limits()
-        await self._restore_daily_counts()
+        await self._restore_daily_counts(must=True)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
@@ -253,10 +253,7 @@ class Gateway:
         while True:
             await healed.wait()
             healed.clear()
-            try:
-                await self._restore_daily_counts()
-            except StoreUnavailable as error:
-                self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+            await self._restore_daily_counts()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -278,11 +275,22 @@ class Gateway:
         for model in self.local_models.values():
             await model.stop()
 
-    async def _restore_daily_counts(self) -> None:
-        """Go on counting where the last process stopped; only where a tier has a daily cap at all."""
-        if any(tier.limits.daily_requests is not None for tier in self.directory.offer.catalogue.tiers):
-            day = utc_day(self._clock.wall())
-            self.limiter.restore_day(day, await self._usage.successes_on(day))
+    async def _restore_daily_counts(self, *, must: bool = False) -> None:
+        """Go on counting where the last process stopped; only where a tier has a daily cap at all.
+
+        A database that is away keeps a gateway from starting (`must`), and never ends one that runs.
+        """
+        if all(tier.limits.daily_requests is None for tier in self.directory.offer.catalogue.tiers):
+            return
+        day = utc_day(self._clock.wall())
+        try:
+            successes = await self._usage.successes_on(day)
+        except StoreUnavailable as error:
+            if must:
+                raise
+            self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+        else:
+            self.limiter.restore_day(day, successes)
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""
