@@ -8,10 +8,11 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Self
 
+from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
-from freetheai_gateway.app.reload import changes, merge, needs_restart
+from freetheai_gateway.app.reload import changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -29,9 +30,12 @@ from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import StoreUnavailable
+from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
+from freetheai_gateway.store.audit import SqlAudit
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.journal import Journal, JournalSettings
@@ -40,12 +44,14 @@ from freetheai_gateway.store.usage import SqlUsage
 from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
 from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
+from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Router
+from freetheai_gateway.web.senders import TrustedProxies
 
 PRUNE_EVERY_S = 3_600.0
 FIRST_PRUNE_AFTER_S = 60.0
@@ -71,7 +77,7 @@ class Gateway:
         self.limiter = self._limits.limiter
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models))
-        self.authenticator = Authenticator(self.accounts, self.directory)
+        self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
@@ -99,8 +105,8 @@ class Gateway:
         await gateway._start()
         return gateway
 
-    def asgi(self, is_draining: Callable[[], bool]) -> GatewayASGI:
-        """Build the ASGI callable; `is_draining` is what `/readyz` asks."""
+    def asgi(self, is_draining: Callable[[], bool], reload: Reload) -> GatewayASGI:
+        """Build the ASGI callable; `is_draining` is what `/readyz` asks, `reload` what the admin API calls."""
         settings = self.settings
         services = Services(
             directory=self.directory,
@@ -126,7 +132,7 @@ class Gateway:
         )
         table = build_routes(services)
         return GatewayASGI(
-            Router(table.api + table.pages),
+            Router(table.api + table.pages + admin_routes(self._admin(reload))),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -135,7 +141,21 @@ class Gateway:
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
             lost=table.lost,
+            proxies=TrustedProxies(settings.server.trusted_proxies),
         )
+
+    def _admin(self, reload: Reload) -> Admin:
+        operations = Operations(
+            accounts=self.accounts,
+            audit=SqlAudit(self._database),
+            usage=self._usage,
+            directory=self.directory,
+            standings=standings_of(self.limiter),
+            upstreams=UpstreamStates(self.directory, self._clock),
+            reload=reload,
+            clock=self._clock,
+        )
+        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
 
     def _gauges(self) -> Gauges:
         return {
@@ -161,16 +181,25 @@ class Gateway:
             ),
         }
 
-    async def reload(self, read: Settings) -> None:
+    def compare(self, read: Settings) -> ReloadOutcome:
+        """Say what a reload of this configuration would change."""
+        running, merged = self.settings, merge(self.settings, read)
+        return ReloadOutcome(
+            changed=changes(running, merged),
+            fields=changed_fields(running, merged),
+            needs_restart=needs_restart(running, read),
+        )
+
+    async def reload(self, read: Settings) -> ReloadOutcome:
         """Swap what is on offer for a new configuration's; requests that run keep the old one.
 
         Embedded models that are new are started before the swap, those that are gone are stopped after it.
         """
         running = self.settings
-        for place in needs_restart(running, read):
+        outcome = self.compare(read)
+        for place in outcome.needs_restart:
             self._log.warning("not_reloaded", where=place, hint="restart the gateway to change it")
         settings = merge(running, read)
-        changed = changes(running, settings)
         old_models = self.local_models
         self.local_models = {
             provider.name: old_models[provider.name] if provider in running.providers else _local_model(provider)
@@ -182,10 +211,11 @@ class Gateway:
         self.settings = settings
         self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet)
         await self._restore_daily_counts()
-        self._log.info("reloaded", **changed)
+        self._log.info("reloaded", **outcome.changed)
         for name, model in old_models.items():
             if self.local_models.get(name) is not model:
                 await model.stop()
+        return outcome
 
     async def close(self) -> None:
         """End what `open` started; records that are still in the journal go into the database."""
@@ -197,7 +227,7 @@ class Gateway:
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
         await self._start_limits()
-        await self._restore_daily_counts()
+        await self._restore_daily_counts(must=True)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
@@ -223,10 +253,7 @@ class Gateway:
         while True:
             await healed.wait()
             healed.clear()
-            try:
-                await self._restore_daily_counts()
-            except StoreUnavailable as error:
-                self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+            await self._restore_daily_counts()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -248,11 +275,22 @@ class Gateway:
         for model in self.local_models.values():
             await model.stop()
 
-    async def _restore_daily_counts(self) -> None:
-        """Go on counting where the last process stopped; only where a tier has a daily cap at all."""
-        if any(tier.limits.daily_requests is not None for tier in self.directory.offer.catalogue.tiers):
-            day = utc_day(self._clock.wall())
-            self.limiter.restore_day(day, await self._usage.successes_on(day))
+    async def _restore_daily_counts(self, *, must: bool = False) -> None:
+        """Go on counting where the last process stopped; only where a tier has a daily cap at all.
+
+        A database that is away keeps a gateway from starting (`must`), and never ends one that runs.
+        """
+        if all(tier.limits.daily_requests is None for tier in self.directory.offer.catalogue.tiers):
+            return
+        day = utc_day(self._clock.wall())
+        try:
+            successes = await self._usage.successes_on(day)
+        except StoreUnavailable as error:
+            if must:
+                raise
+            self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+        else:
+            self.limiter.restore_day(day, successes)
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""
