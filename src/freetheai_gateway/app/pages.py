@@ -16,8 +16,8 @@ from freetheai_gateway.web.pages.models import CataloguePages
 from freetheai_gateway.web.pages.negotiation import Page, PageOr
 from freetheai_gateway.web.pages.playground import PlaygroundPage
 from freetheai_gateway.web.pages.site import Promise, SitePages
-from freetheai_gateway.web.pages.tools import ToolPages
 from freetheai_gateway.web.pages.status import HealthFacts, StatusPages
+from freetheai_gateway.web.pages.tools import ToolPages
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
 from freetheai_gateway.web.routes import Handler, Route
@@ -59,6 +59,10 @@ class Pages:
         """Serve `/`: the home page to browsers, what the base URL says to everyone else."""
         return PageOr(self._page(self._site.home), api)
 
+    def account_or(self, api: Handler) -> Handler:
+        """Serve `/account`."""
+        return PageOr(self._page(self._tools.account), api)
+
     def models_or(self, api: Handler) -> Handler:
         """Serve `/models`."""
         return PageOr(self._page(self._catalogue.show), api)
@@ -80,7 +84,6 @@ class Pages:
             "/status": self._status.show,
             "/status/feed.xml": self._status.feed,
             "/playground": self._playground.show,
-            "/account": self._tools.account,
             "/admin": self._tools.admin,
             "/privacy": self._site.privacy,
             "/llms.txt": self._site.llms_text,
