@@ -141,6 +141,9 @@ class Quirks(Table, frozen=True, kw_only=True):
     drop: tuple[Word, ...] = ()
     """Top-level request fields that it rejects."""
     reasoning_replay: bool = False
+    tool_id_length: Annotated[int, Bounds(at_least=0, at_most=40)] = 0
+    """Letters and digits that the id of a tool call must have; 0 = any."""
+    reply_after_results: bool = False
 
 
 class Upstream(Table, frozen=True, kw_only=True):

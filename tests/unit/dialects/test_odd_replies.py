@@ -6,9 +6,9 @@ from freetheai_gateway.app.dialects import UPSTREAMS
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
-from freetheai_gateway.dialects.protocol import Dialect, DialectName, RawStream, RenderedRequest
+from freetheai_gateway.dialects.protocol import Dialect, DialectName, RawStream, RenderedRequest, UpstreamSaidError
 from freetheai_gateway.domain.conversation import Text
-from freetheai_gateway.domain.events import Reply, fold
+from freetheai_gateway.domain.events import Reply, StopReason, fold
 from freetheai_gateway.domain.usage import Usage
 
 CHAT, MESSAGES, RESPONSES = OpenAIChat(), AnthropicMessages(), OpenAIResponses()
@@ -181,3 +181,18 @@ def test_responses_usage_when_a_count_is_odd_then_the_reply_passes(usage: bytes)
     body = b'{"object":"response","status":"completed","model":"m","output":[],"usage":%b}' % usage
     assert RESPONSES.parse_reply(body, "a").usage == Usage(12, 3)
     assert _translated(RESPONSES.name, body).usage == Usage(12, 3)
+
+
+@pytest.mark.parametrize(
+    "word", ["content_filter: RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "guardrail_intervened"]
+)
+def test_finish_reason_when_a_filter_struck_then_it_is_a_refusal_in_any_servers_words(word: str) -> None:
+    body = b'{"choices":[{"message":{"content":""},"finish_reason":"%b"}]}' % word.encode()
+    assert _translated(CHAT.name, body).finished.reason is StopReason.REFUSAL
+
+
+@pytest.mark.parametrize("word", ["MALFORMED_FUNCTION_CALL", "function_call_filter: UNEXPECTED_TOOL_CALL"])
+def test_finish_reason_when_the_call_was_no_call_then_the_reply_has_failed(word: str) -> None:
+    """It is no polite end: another try may help."""
+    with pytest.raises(UpstreamSaidError):
+        _translated(CHAT.name, b'{"choices":[{"message":{"content":""},"finish_reason":"%b"}]}' % word.encode())

@@ -4,10 +4,11 @@ from functools import partial
 
 from freetheai_gateway.dialects import custom_tools
 from freetheai_gateway.dialects.anthropic_messages.capabilities import Capabilities
-from freetheai_gateway.dialects.anthropic_messages.foreign_schema import input_schema, output_schema
+from freetheai_gateway.dialects.anthropic_messages.foreign_schema import output_schema
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, cache_control, is_visible
 from freetheai_gateway.dialects.anthropic_messages.write_options import write_tool_choice
 from freetheai_gateway.dialects.tool_names import flat_name, safe
+from freetheai_gateway.dialects.tool_schema import ANY_OBJECT, object_schema
 from freetheai_gateway.domain.conversation import (
     Conversation,
     OutputKind,
@@ -57,6 +58,8 @@ def write_sampling(sampling: Sampling, capabilities: Capabilities, *, thinks: bo
     dropped.update(wanted.keys() - kept.keys())
     if stop := [text for text in sampling.stop if is_visible(text)]:
         kept["stop_sequences"] = stop
+    if any(text and not is_visible(text) for text in sampling.stop):
+        dropped.add("stop")  # such as a line break, which this API refuses
     return kept
 
 
@@ -74,7 +77,7 @@ def write_tools(conversation: Conversation, dropped: set[str]) -> Block:
         return {}
     # A history with calls is refused without tools: those that were called are named, and not to be called again.
     return {
-        "tools": [{"name": name, "input_schema": input_schema(None)} for name in called],
+        "tools": [{"name": name, "input_schema": ANY_OBJECT} for name in called],
         "tool_choice": {"type": "none"},
     }
 
@@ -98,7 +101,7 @@ def _tool(tool: Tool) -> Block:
     description = custom_tools.description(tool) if is_custom else tool.description
     if description:
         written["description"] = description
-    written["input_schema"] = custom_tools.SCHEMA if is_custom else input_schema(tool.schema)
+    written["input_schema"] = custom_tools.SCHEMA if is_custom else object_schema(tool.schema)
     if tool.strict:
         written["strict"] = True
     if tool.cache is not None:

@@ -39,7 +39,7 @@ _decode_fields: Decoder[Fields] = Decoder(Fields)
 
 def render(conversation: Conversation, target: Target) -> RenderedRequest:
     """Write a request. Raises `InvalidRequest` for what must be refused and not dropped."""
-    writer = PartWriter(conversation.dialect)
+    writer = PartWriter(conversation.dialect, target.quirks.tool_id_length)
     fields: Json = {"model": target.model, "messages": _messages(conversation, target, writer)}
     fields |= _sampling(conversation.sampling, writer)
     fields |= render_tools(conversation, writer)
@@ -58,7 +58,7 @@ def render(conversation: Conversation, target: Target) -> RenderedRequest:
 def _messages(conversation: Conversation, target: Target, writer: PartWriter) -> list[Json]:
     if writer.own:
         return own_messages(conversation.turns, writer)
-    return foreign_messages(conversation.turns, writer, reasoning_replay=target.quirks.reasoning_replay)
+    return foreign_messages(conversation.turns, writer, target.quirks)
 
 
 def _sampling(sampling: Sampling, writer: PartWriter) -> Json:

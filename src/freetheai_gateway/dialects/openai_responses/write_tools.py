@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from freetheai_gateway.dialects.openai_responses.reasoning import OWN
 from freetheai_gateway.dialects.tool_names import MAX_NAME_LENGTH, safe
+from freetheai_gateway.dialects.tool_schema import complete_schema
 from freetheai_gateway.domain.conversation import (
     Conversation,
     OutputFormat,
@@ -18,7 +19,6 @@ from freetheai_gateway.domain.conversation import (
 from freetheai_gateway.jsonc import Decoder, Fields, InvalidJSON, Raw
 
 _NO_TOOLS = Raw(b"[]")
-_NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _OUTPUT_TYPES = {OutputKind.TEXT: "text", OutputKind.JSON: "json_object", OutputKind.JSON_SCHEMA: "json_schema"}
 _SUMMARIES = {"summarized": "auto", "omitted": None}
 _LOW_BUDGET, _HIGH_BUDGET = 4096, 16384
@@ -41,7 +41,7 @@ def _write_tool(tool: Tool | VendorTool) -> object | None:
     if tool.description is not None:
         written["description"] = tool.description
     if tool.kind is ToolKind.FUNCTION:
-        written["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
+        written["parameters"] = complete_schema(tool.schema)
         written["strict"] = bool(tool.strict)  # this dialect's default is true, the others' is false
     elif tool.grammar is not None:
         grammar = tool.grammar
