@@ -34,8 +34,14 @@ _SAYS_NOTHING = "provider returned error"
 _MAX_LISTED = 5
 _POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_OWN_FAULTS = frozenset({"api_key_invalid", "api_key_expired", "failed_precondition"})
-"""Codes that come with status 400 though it is our key or our account that the upstream complains of."""
+_OWN_FAULTS = frozenset(
+    {
+        *("api_key_invalid", "api_key_expired", "failed_precondition"),
+        *("tool_use_failed", "json_validate_failed"),
+    }
+)
+"""Codes that come with status 400 though it is our key or our account that the upstream complains of, or its own model:
+Groq says so where what the model wrote is no call or no JSON, and another try may help."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,9})?(?=s$)")
 _URL = re.compile(r"(?:https?|wss?)://\S+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b")

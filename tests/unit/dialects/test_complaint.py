@@ -29,6 +29,7 @@ from freetheai_gateway.jsonc import encode
         (400, b'{"error":{"message":"prompt is too long: 5 > 4"}}', Blame.CONTEXT_LENGTH, "prompt is too long: 5 > 4"),
         (400, b'{"error":{"message":"string too long"}}', Blame.REQUEST, "string too long"),
         (400, b'{"error":{"message":"x","code":"content_filter"}}', Blame.CONTENT_POLICY, "x"),
+        (400, b'{"error":{"message":"x","code":"tool_use_failed","failed_generation":"y"}}', Blame.PROVIDER, None),
         (413, b"", Blame.TOO_LARGE, ""),
         (401, b'{"error":{"message":"Incorrect API key provided: sk-abcdef123456"}}', Blame.PROVIDER, None),
         (402, b"", Blame.PROVIDER, None),

@@ -7,7 +7,7 @@ from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import Dialect, DialectName, RawStream, RenderedRequest, UpstreamSaidError
-from freetheai_gateway.domain.conversation import Text
+from freetheai_gateway.domain.conversation import Text, ToolCall
 from freetheai_gateway.domain.events import Reply, StopReason, fold
 from freetheai_gateway.domain.usage import Usage
 
@@ -196,3 +196,42 @@ def test_finish_reason_when_the_call_was_no_call_then_the_reply_has_failed(word:
     """It is no polite end: another try may help."""
     with pytest.raises(UpstreamSaidError):
         _translated(CHAT.name, b'{"choices":[{"message":{"content":""},"finish_reason":"%b"}]}' % word.encode())
+
+
+def test_arguments_when_they_are_null_as_text_then_the_call_has_none() -> None:
+    """As vLLM's parsers write a call without arguments; within an object null stays what it is."""
+    calls = b'"tool_calls":[{"id":"a","function":{"name":"f","arguments":"null"}}]'
+    body = b'{"choices":[{"message":{%b},"finish_reason":"tool_calls"}]}' % calls
+    assert _translated(CHAT.name, body).parts == (ToolCall("a", "f", ""),)
+    chunk = (
+        b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":%b}}]}}]}'
+    )
+    stream = b"".join(chunk % piece + b"\n\n" for piece in (b'"{\\"x\\":"', b'"null"', b'"}"')) + b"data: [DONE]\n\n"
+    reply = fold(UPSTREAMS[CHAT.name].reply_parser(RenderedRequest(b"")).feed(stream))
+    assert reply is not None
+    assert reply.parts == (ToolCall("a", "f", '{"x":null}'),)
+
+
+def test_tool_calls_when_they_are_one_object_then_it_is_the_call() -> None:
+    """TGI streams no list."""
+    chunk = (
+        b'data: {"choices":[{"delta":{"tool_calls":{"index":0,"id":"","function":{"name":"%b","arguments":%b}}}}]}\n\n'
+    )
+    stream = chunk % (b"f", b'"{"') + chunk % (b"", b'"}"') + b"data: [DONE]\n\n"
+    reply = fold(UPSTREAMS[CHAT.name].reply_parser(RenderedRequest(b"")).feed(stream))
+    assert reply is not None
+    (call,) = reply.parts
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("f", "{}")
+
+
+def test_base_resp_when_it_tells_a_failure_then_the_reply_has_failed() -> None:
+    """MiniMax: no balance, on status 200; 0 is success."""
+    body = b'{"choices":%b,"base_resp":{"status_code":%d,"status_msg":"insufficient balance"}}'
+    with pytest.raises(UpstreamSaidError):
+        CHAT.parse_reply(body % (b"[]", 1008), "a")
+    with pytest.raises(UpstreamSaidError):
+        _translated(CHAT.name, body % (b"null", 1008))
+    good = body % (b'[{"message":{"content":"a"},"finish_reason":"stop"}]', 0)
+    assert CHAT.parse_reply(good, "a").delivered
+    assert _text(_translated(CHAT.name, good)) == "a"

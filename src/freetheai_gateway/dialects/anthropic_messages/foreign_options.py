@@ -9,6 +9,7 @@ from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, ca
 from freetheai_gateway.dialects.anthropic_messages.write_options import write_tool_choice
 from freetheai_gateway.dialects.tool_names import flat_name, safe
 from freetheai_gateway.dialects.tool_schema import ANY_OBJECT, object_schema
+from freetheai_gateway.dialects.unsayable import told
 from freetheai_gateway.domain.conversation import (
     Conversation,
     OutputKind,
@@ -38,7 +39,7 @@ def refuse_unsayable(sampling: Sampling) -> None:
 
 def name_unsaid(conversation: Conversation, dropped: set[str]) -> None:
     """Name the options that this dialect has no word for."""
-    dropped.update(conversation.native)
+    dropped.update(told(conversation.native))
     dropped.update(name for name in _UNSAID if getattr(conversation.sampling, name))
     if conversation.verbosity is not None:
         dropped.add("verbosity")
@@ -86,13 +87,14 @@ def _offered(conversation: Conversation, dropped: set[str]) -> list[Block]:
     choice = conversation.tool_choice
     allowed = choice.names if choice is not None and choice.mode is not ToolMode.NONE else ()
     is_forced = len(allowed) == 1 and choice is not None and choice.mode is ToolMode.REQUIRED
-    tools = []
+    tools: dict[object, Block] = {}
     for tool in conversation.tools:
         if not isinstance(tool, Tool):
             dropped.add(tool.kind)
         elif is_forced or not allowed or tool.name in allowed:
-            tools.append(_tool(tool))
-    return tools
+            written = _tool(tool)
+            tools.setdefault(written["name"], written)  # no name may stand twice
+    return list(tools.values())
 
 
 def _tool(tool: Tool) -> Block:

@@ -17,6 +17,7 @@ from freetheai_gateway.dialects.anthropic_messages.request import filled_in_toke
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, Writer, cache_control
 from freetheai_gateway.dialects.anthropic_messages.write_options import write_options
 from freetheai_gateway.dialects.protocol import RenderedRequest, Target
+from freetheai_gateway.dialects.tool_choice import with_reachable_choice
 from freetheai_gateway.dialects.tool_names import restored_names
 from freetheai_gateway.dialects.unsayable import refuse_unsayable_fields
 from freetheai_gateway.domain.conversation import Conversation, Tool, VendorTool
@@ -61,6 +62,7 @@ def _foreign(conversation: Conversation, target: Target, dropped: set[str]) -> B
     refuse_unsayable_fields(conversation)
     refuse_unsayable(conversation.sampling)
     name_unsaid(conversation, dropped)
+    conversation = with_reachable_choice(conversation, dropped.add)
     capabilities = capabilities_of(target.model)
     plan = plan_thinking(conversation, target, capabilities)
     if plan.refused:

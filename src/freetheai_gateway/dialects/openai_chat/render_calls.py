@@ -89,7 +89,11 @@ def foreign_result(result: ToolResult, writer: PartWriter, attached: list[Json])
         if isinstance(part, Text):
             writer.note_cache(part.cache)
             lines.append(part.text)
-        elif (written := writer.part(part)) is not None:
+        elif (written := writer.part(part)) is None:
+            continue
+        elif written["type"] == "text":
+            lines.append(str(written["text"]))
+        else:
             attached.append(written)
             lines.append(f"[{_noun(part)} {len(attached)} attached below]")
     text = "\n".join(line for line in lines if line.strip()) or NO_OUTPUT

@@ -5,6 +5,7 @@ from freetheai_gateway.dialects.openai_chat.render_calls import sent_name
 from freetheai_gateway.dialects.openai_chat.render_parts import Json, PartWriter
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.dialects.tool_schema import complete_schema
+from freetheai_gateway.dialects.unsayable import told
 from freetheai_gateway.domain.conversation import (
     Conversation,
     Tool,
@@ -73,7 +74,7 @@ def _own(tool: Tool) -> Json:
 def _foreign(tool: Tool, writer: PartWriter) -> Json:
     writer.note_cache(tool.cache)
     is_custom = tool.kind is ToolKind.CUSTOM
-    for name in tool.native:
+    for name in told(tool.native):
         if not (is_custom and name == "format"):  # free text, which the description says
             writer.drop(name)
     function = _described(tool)

@@ -18,7 +18,7 @@ from freetheai_gateway.dialects.openai_chat.reply_wire import (
 from freetheai_gateway.dialects.openai_chat.stream import DONE
 from freetheai_gateway.dialects.openai_chat.tool_slots import MAX_HELD_CHARACTERS, Slot, ToolSlots
 from freetheai_gateway.dialects.openai_chat.usage import read_groq, read_usage
-from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY
+from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY, says_failure
 from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
 from freetheai_gateway.domain.events import (
     Delta,
@@ -146,6 +146,8 @@ class ChatReplyParser:
 
     def _take_reply(self, reply: ReplyWire) -> None:
         if (reply.error is not ABSENT and bytes(reply.error) not in FALSY) or reply.form == "error":
+            raise UpstreamSaidError
+        if reply.base_resp is not ABSENT and says_failure(reply.base_resp):
             raise UpstreamSaidError
         if reply.usage is not ABSENT:
             self._usage = read_usage(reply.usage) or self._usage

@@ -38,6 +38,7 @@ class ReplyWire(msgspec.Struct, gc=False, rename={"form": "object"}):
     choices: list[ChoiceWire] | None = None
     usage: Raw = ABSENT
     x_groq: Raw = ABSENT
+    base_resp: Raw = ABSENT
     error: Raw = ABSENT
 
 
@@ -66,9 +67,12 @@ _decode_function: ReplyDecoder[FunctionWire] = ReplyDecoder(FunctionWire)
 
 
 def decode_calls(value: Raw) -> list[CallWire]:
-    """Decode `tool_calls`; null, absent and anything but a list of objects is none."""
+    """Decode `tool_calls`; null, absent and anything but objects is none. TGI streams one object and no list."""
+    data = bytes(value)
     try:
-        return _decode_calls(value) if bytes(value).startswith(b"[") else []
+        if data.startswith(b"{"):
+            return _decode_calls(b"[" + data + b"]")
+        return _decode_calls(value) if data.startswith(b"[") else []
     except InvalidJSON:
         return []
 

@@ -59,6 +59,7 @@ class Reply(msgspec.Struct):
     usage: Raw = ABSENT
     x_groq: Raw = ABSENT
     error: Raw = ABSENT
+    base_resp: Raw = ABSENT
 
     @property
     def model_name(self) -> str | None:
@@ -67,7 +68,7 @@ class Reply(msgspec.Struct):
 
     def failed(self) -> bool:
         """Whether the upstream reports an error here, by the rule of the official SDK: any truthy `error`."""
-        return bytes(self.error) not in FALSY
+        return bytes(self.error) not in FALSY or (self.base_resp is not ABSENT and says_failure(self.base_resp))
 
     def has_content(self) -> bool:
         """Whether any choice holds content."""
@@ -93,6 +94,22 @@ class _Odd(msgspec.Struct):
 
 FALSY = frozenset({b"", b"null", b"false", b"0", b'""', b"[]", b"{}"})
 
+
+def says_failure(base_resp: Raw) -> bool:
+    """Whether MiniMax says by a code of its own, on status 200, that there is no reply."""
+    try:
+        return _decode_base(base_resp).status_code != 0
+    except InvalidJSON:
+        return False
+
+
+class _Base(msgspec.Struct):
+    """`base_resp`."""
+
+    status_code: int = 0
+
+
+_decode_base: ReplyDecoder[_Base] = ReplyDecoder(_Base)
 _decode_reply: ReplyDecoder[Reply] = ReplyDecoder(Reply)
 _decode_odd: ReplyDecoder[_Odd] = ReplyDecoder(_Odd)
 

@@ -1,8 +1,10 @@
 """Tools, `tool_choice`, `text` and `reasoning`: for an upstream, and for the `Response` that repeats them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from freetheai_gateway.dialects.openai_responses.reasoning import OWN
+from freetheai_gateway.dialects.strictness import fits_strict
 from freetheai_gateway.dialects.tool_names import MAX_NAME_LENGTH, safe
 from freetheai_gateway.dialects.tool_schema import complete_schema
 from freetheai_gateway.domain.conversation import (
@@ -73,7 +75,10 @@ def write_text(conversation: Conversation) -> dict[str, object] | None:
     if left is not None:
         written |= left
     if conversation.output is not None:
-        written["format"] = _write_format(conversation.output, _fields(written.get("format")))
+        output = conversation.output
+        if conversation.dialect != OWN and output.strict is None and output.schema is not None:
+            output = replace(output, strict=fits_strict(output.schema))
+        written["format"] = _write_format(output, _fields(written.get("format")))
     if conversation.verbosity is not None:
         written["verbosity"] = conversation.verbosity
     return written if written or left is not None else None
