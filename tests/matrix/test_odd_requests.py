@@ -61,7 +61,7 @@ def test_choice_of_allowed_tools_when_one_of_them_is_hosted_then_the_others_stay
 
 
 def test_tools_when_a_name_stands_twice_then_messages_gets_it_once() -> None:
-    """ "Tool names must be unique"; two MCP servers may bring the same."""
+    """Two MCP servers may bring the same tool, and the vendor refuses the request for it."""
     tool = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
     body, _ = _sent(CHAT, MESSAGES, tools=[tool, tool])
     assert body["tools"] == [OWN]
