@@ -235,3 +235,56 @@ def test_base_resp_when_it_tells_a_failure_then_the_reply_has_failed() -> None:
     good = body % (b'[{"message":{"content":"a"},"finish_reason":"stop"}]', 0)
     assert CHAT.parse_reply(good, "a").delivered
     assert _text(_translated(CHAT.name, good)) == "a"
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 1000])
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_byte_order_mark_when_a_stream_begins_with_it_then_its_first_words_are_not_lost(
+    name: DialectName, cut: int
+) -> None:
+    """The event stream format has a reader ignore it."""
+    data = b"\xef\xbb\xbf" + STREAMS[name].replace(b"%b", b"Hi.")
+    parser = UPSTREAMS[name].reply_parser(RenderedRequest(b""))
+    reply = fold([*parser.feed(data[:cut]), *parser.feed(data[cut:]), *parser.finish()])
+    assert reply is not None
+    assert _text(reply) == "Hi."
+
+
+def test_choice_when_it_holds_an_error_then_the_reply_has_failed() -> None:
+    """OpenRouter documents one beside every choice, whole and streamed."""
+    body = b'{"model":"m","choices":[{"%b":{"content":""},"error":{"code":502,"message":"x"}}]}'
+    with pytest.raises(UpstreamSaidError):
+        CHAT.parse_reply(body % b"message", "a")
+    with pytest.raises(UpstreamSaidError):
+        _translated(CHAT.name, body % b"message")
+    stream = _stream(CHAT)
+    stream.feed(b"data: %b\n\n" % (body % b"delta"))
+    with pytest.raises(UpstreamSaidError):
+        stream.check()
+
+
+def test_usage_when_the_last_chunk_tells_nothing_but_zeros_then_what_was_told_before_counts() -> None:
+    told = b'"usage":{"prompt_tokens":%d,"completion_tokens":%d}'
+    first = b'data: {"model":"m","choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],%b}\n\n' % (told % (5, 3))
+    data = first + b'data: {"model":"m","choices":[],%b}\n\ndata: [DONE]\n\n' % (told % (0, 0))
+    stream = _stream(CHAT)
+    assert b'"choices":[]' not in stream.feed(data)
+    assert stream.usage == Usage(5, 3)
+    reply = fold(UPSTREAMS[CHAT.name].reply_parser(RenderedRequest(b"")).feed(data))
+    assert reply is not None
+    assert reply.usage == Usage(5, 3)
+
+
+@pytest.mark.parametrize("done", [b"", b'data: {"type":"response.output_item.done","output_index":0,"item":%b}\n\n'])
+def test_responses_text_when_no_item_was_announced_then_it_is_not_lost(done: bytes) -> None:
+    """Some servers send deltas alone, and an empty output at the end."""
+    item = b'{"type":"message","content":[{"type":"output_text","text":"Hi."}]}'
+    data = (
+        b'data: {"type":"response.created","response":{"id":"r","created_at":"today"}}\n\n'
+        b'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"Hi."}\n\n'
+        + (done % item if done else b"")
+        + b'data: {"type":"response.completed","response":{"status":"completed","output":[]}}\n\n'
+    )
+    reply = fold(UPSTREAMS[RESPONSES.name].reply_parser(RenderedRequest(b"")).feed(data))
+    assert reply is not None
+    assert _text(reply) == "Hi."

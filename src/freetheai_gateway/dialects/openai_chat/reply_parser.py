@@ -155,6 +155,8 @@ class ChatReplyParser:
             self._usage = read_groq(reply.x_groq) or self._usage
 
     def _take_choice(self, reply: ReplyWire, choice: ChoiceWire) -> None:
+        if choice.error is not ABSENT and bytes(choice.error) not in FALSY:
+            raise UpstreamSaidError
         if choice.usage is not ABSENT:
             self._usage = read_usage(choice.usage) or self._usage
         message = choice.delta or choice.message

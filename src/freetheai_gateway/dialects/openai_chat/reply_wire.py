@@ -26,6 +26,7 @@ class ChoiceWire(msgspec.Struct, gc=False):
     delta: MessageWire | None = None
     finish_reason: object = None
     usage: Raw = ABSENT
+    error: Raw = ABSENT
 
 
 class ReplyWire(msgspec.Struct, gc=False, rename={"form": "object"}):

@@ -49,6 +49,7 @@ class Choice(msgspec.Struct):
     delta: Message | None = None
     finish_reason: object = None
     usage: Raw = ABSENT
+    error: Raw = ABSENT
 
 
 class Reply(msgspec.Struct):
@@ -67,8 +68,13 @@ class Reply(msgspec.Struct):
         return self.model if isinstance(self.model, str) else None
 
     def failed(self) -> bool:
-        """Whether the upstream reports an error here, by the rule of the official SDK: any truthy `error`."""
-        return bytes(self.error) not in FALSY or (self.base_resp is not ABSENT and says_failure(self.base_resp))
+        """Whether the upstream reports an error here, by the rule of the official SDK: any truthy `error`.
+
+        OpenRouter also puts it into the choice, MiniMax into `base_resp`.
+        """
+        if bytes(self.error) not in FALSY or (self.base_resp is not ABSENT and says_failure(self.base_resp)):
+            return True
+        return any(bytes(choice.error) not in FALSY for choice in self.choices or ())
 
     def has_content(self) -> bool:
         """Whether any choice holds content."""
