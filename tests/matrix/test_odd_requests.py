@@ -139,3 +139,26 @@ def test_structured_output_when_its_schema_is_closed_then_it_is_asked_for_strict
     wanted = {"format": {"type": "json_schema", "schema": schema}}
     for upstream in (CHAT, RESPONSES):
         assert b'"strict":true' in _sent(MESSAGES, upstream, output_config=wanted)[1].bodies[0]
+
+
+@pytest.mark.parametrize(("count", "kept"), [(4, [0, 1, 2, 3]), (5, [0, 2, 3, 4]), (7, [0, 4, 5, 6])])
+def test_cache_marks_when_they_are_more_than_the_vendor_takes_then_the_first_and_the_last_stay(
+    count: int, kept: list[int]
+) -> None:
+    """Chat clients mark parts as OpenRouter has it; Messages refuses more than four."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    parts = [{"type": "text", "text": f"{number}", **mark} for number in range(count - 2)]
+    messages: list[Json] = [
+        {"role": "system", "content": [{"type": "text", "text": "s", **mark}]},
+        {"role": "user", "content": parts},
+        {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f"}}]},
+        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "r", **mark}]},
+    ]
+    tool = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
+    body, loop = _sent(CHAT, MESSAGES, messages=messages, tools=[tool])
+    system, sent = body["system"], body["messages"]
+    assert isinstance(system, list)
+    assert isinstance(sent, list)
+    blocks = [*system, *sent[0]["content"], *sent[2]["content"][0]["content"]]
+    assert [place for place, block in enumerate(blocks) if "cache_control" in block] == kept
+    assert loop.dropped == (("cache_control",) if count > 4 else ())

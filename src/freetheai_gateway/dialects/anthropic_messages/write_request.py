@@ -1,6 +1,7 @@
 """A neutral conversation, written as a Messages request for an upstream."""
 
 from freetheai_gateway.dialects.anthropic_messages.capabilities import capabilities_of
+from freetheai_gateway.dialects.anthropic_messages.foreign_cache import limit_breakpoints
 from freetheai_gateway.dialects.anthropic_messages.foreign_options import (
     name_unsaid,
     output_format,
@@ -83,4 +84,5 @@ def _foreign(conversation: Conversation, target: Target, dropped: set[str]) -> B
         **write_sampling(conversation.sampling, capabilities, thinks=plan.is_on, dropped=dropped),
         **write_tools(conversation, dropped),
     }
+    limit_breakpoints(body, dropped)
     return {name: value for name, value in body.items() if value is not None}
