@@ -4,24 +4,27 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
+from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.reload import changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.health import Thresholds
+from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.checks import Checks
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
@@ -136,17 +139,17 @@ class Gateway:
             lost=table.lost,
         )
 
+    def upstreams(self) -> Sequence[ProviderStanding]:
+        """Tell how every provider stands now."""
+        return standings(self.directory, self._clock)
+
     def _gauges(self) -> Gauges:
         return {
+            **pool_gauges(self.directory, self._observer, self._clock),
             "freetheai_open_streams": (
                 "Streams that are open now.",
                 (),
                 lambda: {(): self.completions.open_streams},
-            ),
-            "freetheai_upstream_in_flight": (
-                "Calls to upstreams that run now.",
-                ("provider",),
-                lambda: {(name,): count for name, count in self.directory.offer.fleet.in_flight().items()},
             ),
             "freetheai_journal_pending_records": (
                 "Usage records that are not in the database yet.",
