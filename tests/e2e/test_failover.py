@@ -19,7 +19,7 @@ from tests.e2e.gateway import Gateway, Key, eventually
 from tests.e2e.wire import call
 
 CASES = {case.id: case for case in every_case()}
-AT_ONCE = 32
+AT_ONCE = 80
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,9 @@ def test_upstream_when_it_fails_then_the_client_gets_what_the_contract_says(
     assert played[name] == (CASES[name].expected, CASES[name].failure.after)
 
 
-def test_requests_when_all_have_ended_then_no_place_is_held(stage: Gateway, played: dict[str, tuple[Seen, str]]) -> None:
+def test_requests_when_all_have_ended_then_no_place_is_held(
+    stage: Gateway, played: dict[str, tuple[Seen, str]]
+) -> None:
     """The gauges are back at zero, and every call is counted with its outcome."""
     metrics = call(stage, "GET", "/metrics").body.decode()
     in_flight = [line for line in metrics.splitlines() if line.startswith("freetheai_upstream_in_flight{")]
@@ -128,16 +130,19 @@ def test_messages_stream_when_it_breaks_after_content_then_the_sdk_raises(
     name: str, stage: Gateway, stage_key: Key, upstream: ScriptedUpstream
 ) -> None:
     """Never a polite end."""
-    behaviours = {case.failure.name: case.failure.behaviour for case in CASES.values() if case.failure.phase is Phase.MID}
+    behaviours = {
+        case.failure.name: case.failure.behaviour for case in CASES.values() if case.failure.phase is Phase.MID
+    }
     upstream.play("plain", behaviours[name])
     model = _named(Phase.NEVER, "slow head", paired=True)
     upstream.play("plain?head_delay_s=0.3", behaviours[name])
     text = ""
-    with anthropic.Anthropic(base_url=stage.url, api_key=stage_key.secret, max_retries=0) as sdk:
-        with pytest.raises(anthropic.APIStatusError) as raised, sdk.messages.stream(
-            model=model, max_tokens=100, messages=[{"role": "user", "content": name}]
-        ) as stream:
-            for piece in stream.text_stream:
-                text += piece
+    with (
+        anthropic.Anthropic(base_url=stage.url, api_key=stage_key.secret, max_retries=0) as sdk,
+        pytest.raises(anthropic.APIStatusError) as raised,
+        sdk.messages.stream(model=model, max_tokens=100, messages=[{"role": "user", "content": name}]) as stream,
+    ):
+        for piece in stream.text_stream:
+            text += piece
     assert text
     assert "provider" in str(raised.value)

@@ -195,11 +195,13 @@ class Gateway:
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
         await self._restore_daily_counts()
+        await restore_budgets(self.directory, self._usage, self._clock)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()

@@ -1,4 +1,4 @@
-"""How every provider stands now, as values for whoever looks: operators, pages, metrics. Names no key and no address."""
+"""How every provider stands now, for operators, pages and metrics. Names no key and no address."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
 """Looking after upstreams that are left alone: a cheap call tells whether to try them, before a member's request does.
 
-Off by default (`pools.check_s = 0`): requests try by themselves. With checks, an upstream whose breaker is open and a key
-that rests are asked for their list of models. One that does not answer stays left alone, one that does is tried next.
+Off by default (`pools.check_s = 0`): requests try by themselves. With checks, an upstream whose breaker is open, and a
+key that rests, is asked for a list of models. One that does not answer stays left alone, one that does is tried next.
 """
 
 import asyncio

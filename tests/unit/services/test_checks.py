@@ -60,7 +60,9 @@ async def test_check_when_the_upstream_answers_then_it_is_tried_at_once() -> Non
 
 
 @pytest.mark.parametrize("answer", [DOWN, FakeReply(b"", status=503)], ids=["refused", "503"])
-async def test_check_when_the_upstream_is_still_down_then_no_request_tries_it(answer: FakeReply | UpstreamFailed) -> None:
+async def test_check_when_the_upstream_is_still_down_then_no_request_tries_it(
+    answer: FakeReply | UpstreamFailed,
+) -> None:
     """Its time is put off."""
     watch = Watch(answer)
     watch.leave_alone(0.0)

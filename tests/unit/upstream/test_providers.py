@@ -116,7 +116,9 @@ def test_every_kind_of_provider_can_be_called_in_its_dialects(api: str) -> None:
         assert "k1" not in call.target
 
 
-@pytest.mark.parametrize(("api", "target"), [("openai", "/v1/models"), ("anthropic", "/v1/models"), ("gemini", "/v1beta/models")])
+@pytest.mark.parametrize(
+    ("api", "target"), [("openai", "/v1/models"), ("anthropic", "/v1/models"), ("gemini", "/v1beta/models")]
+)
 def test_list_of_models_is_asked_for_with_the_key_and_within_seconds(api: str, target: str) -> None:
     """What a check sends."""
     base = "https://p.example/v1" if api == "openai" else "https://p.example"

@@ -1,7 +1,7 @@
 """What is played, and what `docs/failover.md` promises for it: one line a failure, in each phase of a reply.
 
-The upstream that fails comes first; where there is another one, it is healthy and comes second. The requests of one case
-go to a provider of their own, so that no case sees the keys and breakers of another.
+The upstream that fails comes first; where there is another one, it is healthy and comes second. Each case has a
+provider of its own, so that none sees the keys and breakers of another.
 """
 
 from collections.abc import Iterator
@@ -47,8 +47,8 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 class Failure(msgspec.Struct, frozen=True):
     """One way to fail. `streamed`: `None` = in streams and whole replies alike. `after`: what is left behind.
 
-    `after` is `closed` or `open` for the breaker once two distinct requests went that way, or `resting` and `cooling` for
-    the key.
+    `after` is `closed` or `open` for the breaker once two distinct requests went that way, or `resting` or `cooling`
+    for the key.
     """
 
     name: str
@@ -91,13 +91,22 @@ def _once(status: int) -> Seen:
 
 
 def _thrice(status: int) -> Seen:
-    """The same upstream is asked three times."""
+    """Ask the same upstream three times."""
     return Seen(str(status), 3, status)
+
+
+def _stream(name: str, phase: Phase, seen: tuple[Seen, Seen], behaviour: str, after: str = "open") -> Failure:
+    """Fail in streams only; `seen` with another upstream and without."""
+    return Failure(name, phase, *seen, after, behaviour, streamed=True)
+
+
+def _whole(name: str, phase: Phase, seen: tuple[Seen, Seen], behaviour: str, after: str = "open") -> Failure:
+    """Fail in whole replies only."""
+    return Failure(name, phase, *seen, after, behaviour, streamed=False)
 
 
 _BROKEN, _LATE = Seen("broken", 1, 502), Seen("broken", 1, 504)
 _GOOD = Seen("whole", 1, 200)
-_RESET = "&reset=1"
 
 FAILURES = (
     Failure("refused", Phase.HEAD, _OTHER, _thrice(502), place=Place.CLOSED),
@@ -106,8 +115,8 @@ FAILURES = (
     Failure("no HTTP", Phase.HEAD, _OTHER, _once(502), behaviour="not-http"),
     Failure("cut", Phase.HEAD, _OTHER, _thrice(502), behaviour="cut-before-head"),
     Failure("reset", Phase.HEAD, _OTHER, _thrice(502), behaviour="cut-before-head?reset=1"),
-    Failure("silence", Phase.HEAD, _OTHER, _once(504), behaviour="never", streamed=True),
-    Failure("silence", Phase.HEAD, _once(504), _once(504), behaviour="never", streamed=False),
+    _stream("silence", Phase.HEAD, (_OTHER, _once(504)), "never"),
+    _whole("silence", Phase.HEAD, (_once(504), _once(504)), "never"),
     Failure("400", Phase.HEAD, _once(400), _once(400), "closed", "status?code=400"),
     Failure("401", Phase.HEAD, _OTHER, _once(502), "resting", "status?code=401"),
     Failure("402", Phase.HEAD, _OTHER, _once(502), "resting", "status?code=402"),
@@ -121,32 +130,32 @@ FAILURES = (
     Failure("503", Phase.HEAD, _OTHER, _thrice(503), behaviour="status?code=503"),
     Failure("503 for a while", Phase.HEAD, _OTHER, _once(503), behaviour="status?code=503&retry_after=30"),
     Failure("504", Phase.HEAD, _OTHER, _once(504), behaviour="status?code=504"),
-    Failure("529", Phase.HEAD, _OTHER, _thrice(502), behaviour="status?code=529"),
+    Failure("529", Phase.HEAD, _OTHER, _thrice(503), behaviour="status?code=529"),
     Failure("302", Phase.HEAD, _OTHER, _once(502), behaviour="status?code=302"),
-    Failure("silence", Phase.CONTENT, _OTHER, _once(504), behaviour="silence-after-head", streamed=True),
-    Failure("silence after the role", Phase.CONTENT, _OTHER, _once(504), behaviour="silence-mid-stream?after=1", streamed=True),
-    Failure("signs of life only", Phase.CONTENT, _OTHER, _once(504), behaviour="pings?delay_s=0.1", streamed=True),
-    Failure("cut", Phase.CONTENT, _OTHER, _thrice(502), behaviour="cut-after-head", streamed=True),
-    Failure("cut after the role", Phase.CONTENT, _OTHER, _thrice(502), behaviour="cut-mid-stream?after=1", streamed=True),
-    Failure("error in a 200", Phase.CONTENT, _OTHER, _thrice(502), behaviour="error-first", streamed=True),
-    Failure("error after the role", Phase.CONTENT, _OTHER, _thrice(502), behaviour="error-mid-stream?after=1", streamed=True),
-    Failure("nonsense after the role", Phase.CONTENT, _OTHER, _once(502), behaviour="bad-sse?after=1", streamed=True),
+    _stream("silence", Phase.CONTENT, (_OTHER, _once(504)), "silence-after-head"),
+    _stream("silence after the role", Phase.CONTENT, (_OTHER, _once(504)), "silence-mid-stream?after=1"),
+    _stream("signs of life only", Phase.CONTENT, (_OTHER, _once(504)), "pings?delay_s=0.1"),
+    _stream("cut", Phase.CONTENT, (_OTHER, _thrice(502)), "cut-after-head"),
+    _stream("cut after the role", Phase.CONTENT, (_OTHER, _thrice(502)), "cut-mid-stream?after=1"),
+    _stream("error in a 200", Phase.CONTENT, (_OTHER, _thrice(502)), "error-first"),
+    _stream("error after the role", Phase.CONTENT, (_OTHER, _thrice(502)), "error-mid-stream?after=1"),
+    _stream("nonsense after the role", Phase.CONTENT, (_OTHER, _once(502)), "bad-sse?after=1"),
     Failure("a page in a 200", Phase.CONTENT, _OTHER, _once(502), behaviour="html-page"),
     Failure("broken JSON", Phase.CONTENT, _OTHER, _once(502), behaviour="bad-json"),
-    Failure("cut in the body", Phase.CONTENT, _OTHER, _thrice(502), behaviour="cut-body", streamed=False),
-    Failure("silence in the body", Phase.CONTENT, _once(504), _once(504), behaviour="silence-mid-body", streamed=False),
-    Failure("silence", Phase.MID, _LATE, _LATE, behaviour="silence-mid-stream?after=3", streamed=True),
-    Failure("cut", Phase.MID, _BROKEN, _BROKEN, behaviour="cut-mid-stream?after=3", streamed=True),
-    Failure("reset", Phase.MID, _BROKEN, _BROKEN, behaviour=f"cut-mid-stream?after=3{_RESET}", streamed=True),
-    Failure("cut in an event", Phase.MID, _BROKEN, _BROKEN, behaviour="cut-mid-event?after=3", streamed=True),
-    Failure("error", Phase.MID, _BROKEN, _BROKEN, behaviour="error-mid-stream?after=3", streamed=True),
-    Failure("nonsense", Phase.MID, _BROKEN, _BROKEN, behaviour="bad-sse?after=3", streamed=True),
-    Failure("no end", Phase.MID, _BROKEN, _BROKEN, behaviour="plain?done=0&finish=null", streamed=True),
+    _whole("cut in the body", Phase.CONTENT, (_OTHER, _thrice(502)), "cut-body"),
+    _whole("silence in the body", Phase.CONTENT, (_once(504), _once(504)), "silence-mid-body"),
+    _stream("silence", Phase.MID, (_LATE, _LATE), "silence-mid-stream?after=3"),
+    _stream("cut", Phase.MID, (_BROKEN, _BROKEN), "cut-mid-stream?after=3"),
+    _stream("reset", Phase.MID, (_BROKEN, _BROKEN), "cut-mid-stream?after=3&reset=1"),
+    _stream("cut in an event", Phase.MID, (_BROKEN, _BROKEN), "cut-mid-event?after=3"),
+    _stream("error", Phase.MID, (_BROKEN, _BROKEN), "error-mid-stream?after=3"),
+    _stream("nonsense", Phase.MID, (_BROKEN, _BROKEN), "bad-sse?after=3"),
+    _stream("no end", Phase.MID, (_BROKEN, _BROKEN), "plain?done=0&finish=null"),
     Failure("slow head", Phase.NEVER, _GOOD, _GOOD, "closed", "plain?head_delay_s=0.3"),
     Failure("no usage", Phase.NEVER, _GOOD, _GOOD, "closed", "plain?usage=none"),
     Failure("wrong usage", Phase.NEVER, _GOOD, _GOOD, "closed", "plain?usage=wrong"),
-    Failure("JSON for a stream", Phase.NEVER, _GOOD, _GOOD, "closed", "json-anyway", streamed=True),
-    Failure("a stream for JSON", Phase.NEVER, _GOOD, _GOOD, "closed", "sse-anyway", streamed=False),
+    _stream("JSON for a stream", Phase.NEVER, (_GOOD, _GOOD), "json-anyway", "closed"),
+    _whole("a stream for JSON", Phase.NEVER, (_GOOD, _GOOD), "sse-anyway", "closed"),
 )  # fmt: skip
 
 

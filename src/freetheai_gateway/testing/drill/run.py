@@ -1,4 +1,4 @@
-"""The drill as a whole: upstreams here, the gateway as a process of its own, every case twice, and what is left of it."""
+"""The drill as a whole: upstreams here, the gateway as a process of its own, every case twice, and what is left."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ AT_ONCE = 24
 START_S = 30.0
 STOP_S = 30.0
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
-_SAMPLE = re.compile(r'^freetheai_(\w+)\{(.*)\} (\S+)$', re.MULTILINE)
+_SAMPLE = re.compile(r"^freetheai_(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 _PROVIDER = re.compile(r'provider="([^"]*)"')
 
 

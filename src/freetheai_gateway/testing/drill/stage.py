@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from freetheai_gateway.testing.drill.cases import Case, Place
 
 KEY_VARIABLE = "FREETHEAI_DRILL_KEY"
-TIMEOUTS = "{ connect_s = 1.0, first_byte_s = 1.0, first_content_s = 1.5, idle_s = 1.0, total_s = 2.5 }"
+TIMEOUTS = "{ connect_s = 1.0, first_byte_s = 1.0, first_content_s = 1.5, idle_s = 1.0, total_s = 2.0 }"
 """About a hundredth of the defaults."""
 BREAKER_FAILURES = 2
 
@@ -38,7 +38,9 @@ class Stage:
 
     def configuration(self, cases: Iterable[Case]) -> str:
         """Write the configuration file."""
-        return _HEAD + self._provider("healthy", self._urls[Place.SCRIPTED]) + "".join(self._case(case) for case in cases)
+        return (
+            _HEAD + self._provider("healthy", self._urls[Place.SCRIPTED]) + "".join(self._case(case) for case in cases)
+        )
 
     def _case(self, case: Case) -> str:
         failure = case.failure
