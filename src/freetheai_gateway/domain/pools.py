@@ -108,3 +108,5 @@ class PoolPolicy:
     cooldown_s: float = 5.0
     max_cooldown_s: float = 3_600.0
     sticky: bool = True
+    check_s: float = 0.0
+    """Pause between two checks of what is left alone; 0 = none."""
