@@ -50,6 +50,21 @@ class Decoder(Generic[T]):
             raise InvalidJSON(str(error)) from None
 
 
+class ReplyDecoder(Decoder[T]):
+    """Decodes what an upstream sent: half of a surrogate pair that stands alone, which is no failure, is U+FFFD."""
+
+    __slots__ = ()
+
+    def __call__(self, data: bytes | bytearray | memoryview | msgspec.Raw | str) -> T:
+        """Decode; raises `InvalidJSON`."""
+        try:
+            return self._decode(data)
+        except (RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
+            if isinstance(data, str):
+                return super().__call__(data)
+            return super().__call__(_without_lone_surrogates(bytes(data)))
+
+
 encode = msgspec.json.Encoder().encode
 decode_any: Decoder[object] = Decoder(object)
 decode_str: Decoder[str] = Decoder(str)
@@ -73,14 +88,16 @@ def read_fields(body: bytes) -> Fields:
             body.decode()
         except UnicodeDecodeError as error:
             raise InvalidJSON(f"the JSON is not UTF-8 at byte {error.start}") from None
-    if rb"\ud" in body or rb"\uD" in body:
-        body = _ESCAPES.sub(_replace_lone_surrogate, body)
-    return _decode_fields(body)
+    return _decode_fields(_without_lone_surrogates(body))
 
 
 def write_fields(fields: Mapping[str, object]) -> bytes:
     """Join top-level fields again; values kept as bytes are written as they came."""
     return encode(fields)
+
+
+def _without_lone_surrogates(data: bytes) -> bytes:
+    return _ESCAPES.sub(_replace_lone_surrogate, data) if rb"\ud" in data or rb"\uD" in data else data
 
 
 def _replace_lone_surrogate(match: re.Match[bytes]) -> bytes:

@@ -8,11 +8,19 @@ MAX_TOKENS = 1_000_000_000
 """More than any reply can use: what an upstream claims beyond it is cut off, so that sums stay within 64 bits."""
 
 
-def token_count(claimed: int | None) -> int:
-    """Read a count that an upstream claims: absent and negative ones are 0, absurd ones are capped."""
-    if not claimed or claimed < 0:
+def token_count(claimed: object) -> int:
+    """Read a count that an upstream claims: absent, negative and other things are 0, absurd ones are capped.
+
+    A whole number may come as a float: servers in JavaScript know no other.
+    """
+    if not claimed or not isinstance(claimed, int | float) or claimed < 0:
         return 0
-    return min(MAX_TOKENS, claimed)
+    return int(min(MAX_TOKENS, claimed))
+
+
+def detail_of(details: object, name: str) -> object:
+    """Give a field of the details of a count; some servers send a list or null in the place of the object."""
+    return details.get(name) if isinstance(details, dict) else None
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

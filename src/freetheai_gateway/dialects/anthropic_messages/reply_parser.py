@@ -1,7 +1,6 @@
 """Reads a Messages reply, whole or streamed, into neutral events."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 from freetheai_gateway.dialects.anthropic_messages.read_parts import Block, Numbers, open_block
 from freetheai_gateway.dialects.anthropic_messages.reply_wire import (
@@ -15,10 +14,8 @@ from freetheai_gateway.dialects.anthropic_messages.reply_wire import (
 from freetheai_gateway.dialects.anthropic_messages.wire import UsageTally, UsageWire
 from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
 from freetheai_gateway.domain.events import Event, Finished, Started, StopReason, UsageReported
-from freetheai_gateway.jsonc import InvalidJSON, Raw, read_fields, write_fields
+from freetheai_gateway.jsonc import InvalidJSON, Raw
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
-
-T = TypeVar("T")
 
 MAX_HELD_BYTES = 8 * 1024 * 1024
 MAX_OPEN_BLOCKS = 128
@@ -75,7 +72,7 @@ class MessagesReplyParser:
     def parse_whole(self, body: bytes) -> list[Event]:
         """Read a whole reply, as if its blocks had come one by one."""
         try:
-            message = _lenient(decode_message, body)
+            message = decode_message(body)
             if message.type == "error":
                 raise UpstreamSaidError
             if message.content is None:
@@ -112,7 +109,7 @@ class MessagesReplyParser:
         return events
 
     def _take(self, data: bytes) -> list[Event]:
-        event = _lenient(decode_event, data)
+        event = decode_event(data)
         if event.type == "content_block_delta":
             return self._more(event, data)
         if event.type == "error":
@@ -235,11 +232,3 @@ def _data_of(event: bytes) -> bytes:
     if mark and is_plain and data.find(b"\n") == len(data) - 2:
         return data[:-2]
     return (event_data(event) or b"").strip()
-
-
-def _lenient(decode: Callable[[bytes], T], data: bytes) -> T:
-    """Decode; half of a surrogate pair, which strict readers refuse, becomes U+FFFD first."""
-    try:
-        return decode(data)
-    except InvalidJSON:
-        return decode(write_fields(read_fields(data)))

@@ -4,7 +4,7 @@ import msgspec
 
 from freetheai_gateway.dialects.anthropic_messages.wire import UsageWire
 from freetheai_gateway.domain.events import StopReason
-from freetheai_gateway.jsonc import Decoder, Fields, Raw
+from freetheai_gateway.jsonc import Fields, Raw, ReplyDecoder
 
 STOP_REASONS = {
     "end_turn": StopReason.END,
@@ -63,6 +63,6 @@ class UnknownDeltaWire(msgspec.Struct):
     delta: Fields
 
 
-decode_message: Decoder[MessageWire] = Decoder(MessageWire)
-decode_event: Decoder[EventWire] = Decoder(EventWire)
-decode_delta: Decoder[UnknownDeltaWire] = Decoder(UnknownDeltaWire)
+decode_message: ReplyDecoder[MessageWire] = ReplyDecoder(MessageWire)
+decode_event: ReplyDecoder[EventWire] = ReplyDecoder(EventWire)
+decode_delta: ReplyDecoder[UnknownDeltaWire] = ReplyDecoder(UnknownDeltaWire)

@@ -2,28 +2,30 @@
 
 import msgspec
 
-from freetheai_gateway.domain.usage import Usage, token_count
-from freetheai_gateway.jsonc import Decoder, Raw
-
-
-class OutputDetails(msgspec.Struct):
-    """`output_tokens_details`."""
-
-    thinking_tokens: int | None = None
+from freetheai_gateway.domain.usage import Usage, detail_of, token_count
+from freetheai_gateway.jsonc import Raw, ReplyDecoder
 
 
 class UsageWire(msgspec.Struct):
     """`usage`; `input_tokens` excludes what was read from or written to a cache."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    output_tokens_details: OutputDetails | None = None
+    input_tokens: object = None
+    output_tokens: object = None
+    cache_read_input_tokens: object = None
+    cache_creation_input_tokens: object = None
+    output_tokens_details: object = None
+
+    def tells_input(self) -> bool:
+        """Whether any count of the input is more than nothing."""
+        return bool(self.input_tokens or self.cache_read_input_tokens or self.cache_creation_input_tokens)
 
 
 class UsageTally:
-    """Usage so far. Counts of a stream are cumulative: what is told replaces, what is not told stays as it was."""
+    """Usage so far. Counts of a stream are cumulative: what is told replaces, what is not told stays as it was.
+
+    No request has an input of nothing: where all its counts are 0, as compatible servers write what they do not know
+    at the end, they tell nothing.
+    """
 
     __slots__ = ("_fresh", "_output", "_read", "_thinking", "_written")
 
@@ -32,12 +34,12 @@ class UsageTally:
 
     def take(self, told: UsageWire) -> Usage:
         """Take counts, give neutral usage: its input includes what was read from and written to a cache."""
-        details = told.output_tokens_details
-        self._fresh = _newer(told.input_tokens, self._fresh)
-        self._read = _newer(told.cache_read_input_tokens, self._read)
-        self._written = _newer(told.cache_creation_input_tokens, self._written)
+        if told.tells_input():
+            self._fresh = _newer(told.input_tokens, self._fresh)
+            self._read = _newer(told.cache_read_input_tokens, self._read)
+            self._written = _newer(told.cache_creation_input_tokens, self._written)
         self._output = _newer(told.output_tokens, self._output)
-        self._thinking = _newer(None if details is None else details.thinking_tokens, self._thinking)
+        self._thinking = _newer(detail_of(told.output_tokens_details, "thinking_tokens"), self._thinking)
         return Usage(
             input_tokens=token_count(self._fresh + self._read + self._written),
             output_tokens=self._output,
@@ -51,7 +53,7 @@ class UsageTally:
         return self._written
 
 
-def _newer(told: int | None, earlier: int) -> int:
+def _newer(told: object, earlier: int) -> int:
     return earlier if told is None else token_count(told)
 
 
@@ -72,5 +74,5 @@ class Event(msgspec.Struct):
     usage: UsageWire | None = None
 
 
-decode_message: Decoder[Message] = Decoder(Message)
-decode_event: Decoder[Event] = Decoder(Event)
+decode_message: ReplyDecoder[Message] = ReplyDecoder(Message)
+decode_event: ReplyDecoder[Event] = ReplyDecoder(Event)

@@ -3,7 +3,7 @@
 import msgspec
 
 from freetheai_gateway.domain.usage import Usage, token_count
-from freetheai_gateway.jsonc import Decoder, Raw
+from freetheai_gateway.jsonc import Raw, ReplyDecoder
 
 ABSENT = Raw(b"")
 
@@ -48,11 +48,11 @@ class PromptFeedback(msgspec.Struct, gc=False, rename="camel"):
 class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     """Token counts; in a stream of everything so far."""
 
-    prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
+    prompt_token_count: object = None
+    cached_content_token_count: object = None
+    tool_use_prompt_token_count: object = None
+    candidates_token_count: object = None
+    thoughts_token_count: object = None
 
     def neutral(self) -> Usage:
         """Count as we do: input with cached, output with reasoning."""
@@ -86,7 +86,7 @@ class Chunk(msgspec.Struct, gc=False, rename="camel"):
 
 
 _Chunks = Chunk | list[Chunk]
-_decode: Decoder[Chunk | list[Chunk]] = Decoder(_Chunks)  # type: ignore[arg-type]
+_decode: ReplyDecoder[Chunk | list[Chunk]] = ReplyDecoder(_Chunks)  # type: ignore[arg-type]
 
 
 def decode_chunks(data: bytes) -> list[Chunk]:

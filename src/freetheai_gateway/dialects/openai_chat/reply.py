@@ -17,7 +17,7 @@ def parse_reply(body: bytes, alias: str) -> RawReply:
     if reply.choices is None:
         raise MalformedReply("the reply has no choices")
     return RawReply(
-        body=with_top_level_model(body, reply.model, alias),
-        usage=reply.usage.to_usage() if reply.usage is not None else None,
+        body=with_top_level_model(body, reply.model_name, alias),
+        usage=reply.told_usage(),
         delivered=reply.has_content(),
     )

@@ -13,11 +13,11 @@ from freetheai_gateway.dialects.openai_chat.reply_wire import (
     MessageWire,
     ReplyWire,
     decode_reply,
-    read_usage,
     text_of,
 )
 from freetheai_gateway.dialects.openai_chat.stream import DONE
 from freetheai_gateway.dialects.openai_chat.tool_slots import MAX_HELD_CHARACTERS, Slot, ToolSlots
+from freetheai_gateway.dialects.openai_chat.usage import read_groq, read_usage
 from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY
 from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
 from freetheai_gateway.domain.events import (
@@ -149,6 +149,8 @@ class ChatReplyParser:
             raise UpstreamSaidError
         if reply.usage is not ABSENT:
             self._usage = read_usage(reply.usage) or self._usage
+        elif reply.x_groq is not ABSENT:
+            self._usage = read_groq(reply.x_groq) or self._usage
 
     def _take_choice(self, reply: ReplyWire, choice: ChoiceWire) -> None:
         if choice.usage is not ABSENT:

@@ -3,8 +3,7 @@
 import msgspec
 
 from freetheai_gateway.dialects.openai_chat.wire import ABSENT
-from freetheai_gateway.domain.usage import Usage, token_count
-from freetheai_gateway.jsonc import Decoder, InvalidJSON, Raw, decode_any, decode_str, read_fields, write_fields
+from freetheai_gateway.jsonc import InvalidJSON, Raw, ReplyDecoder, decode_str, read_fields
 
 
 class MessageWire(msgspec.Struct, gc=False):
@@ -38,6 +37,7 @@ class ReplyWire(msgspec.Struct, gc=False, rename={"form": "object"}):
     form: object = ""
     choices: list[ChoiceWire] | None = None
     usage: Raw = ABSENT
+    x_groq: Raw = ABSENT
     error: Raw = ABSENT
 
 
@@ -60,19 +60,9 @@ class CallWire(msgspec.Struct, gc=False):
     extra_content: Raw = ABSENT
 
 
-_decode_reply: Decoder[ReplyWire] = Decoder(ReplyWire)
-_decode_calls: Decoder[list[CallWire]] = Decoder(list[CallWire])
-_decode_function: Decoder[FunctionWire] = Decoder(FunctionWire)
-
-
-def decode_reply(data: bytes) -> ReplyWire:
-    """Decode; where half of a surrogate pair stands alone, U+FFFD takes its place. Raises `InvalidJSON`."""
-    try:
-        return _decode_reply(data)
-    except InvalidJSON:
-        if b"\\ud" not in data and b"\\uD" not in data:
-            raise
-        return _decode_reply(write_fields(read_fields(data)))
+decode_reply: ReplyDecoder[ReplyWire] = ReplyDecoder(ReplyWire)
+_decode_calls: ReplyDecoder[list[CallWire]] = ReplyDecoder(list[CallWire])
+_decode_function: ReplyDecoder[FunctionWire] = ReplyDecoder(FunctionWire)
 
 
 def decode_calls(value: Raw) -> list[CallWire]:
@@ -114,41 +104,3 @@ def _mended(data: bytes) -> str:
         return decode_str(read_fields(b'{"text":' + data.decode(errors="replace").encode() + b"}")["text"])
     except InvalidJSON:
         return ""
-
-
-def read_usage(value: Raw) -> tuple[Usage, int] | None:
-    """Read `usage` and the tokens written to a cache; `None` where there is none.
-
-    Counts that contradict each other are cut, so that nothing computed from them is negative.
-    """
-    if not bytes(value).startswith(b"{"):
-        return None
-    try:
-        usage = decode_any(value)
-    except InvalidJSON:
-        return None
-    assert isinstance(usage, dict)
-    prompt, completion = _inner(usage, "prompt_tokens_details"), _inner(usage, "completion_tokens_details")
-    input_tokens, output_tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    cached = next(
-        (
-            _count(found)
-            for found in (prompt.get("cached_tokens"), usage.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"))
-            if found is not None
-        ),
-        0,
-    )
-    cached = min(cached, input_tokens)
-    written = min(_count(prompt.get("cache_write_tokens")), input_tokens - cached)
-    reasoning = min(_count(completion.get("reasoning_tokens")), output_tokens)
-    return Usage(input_tokens, output_tokens, cached, reasoning), written
-
-
-def _inner(usage: dict[str, object], name: str) -> dict[str, object]:
-    value = usage.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: object) -> int:
-    """Read a count; servers in JavaScript send floats."""
-    return token_count(int(value)) if isinstance(value, int | float) else 0

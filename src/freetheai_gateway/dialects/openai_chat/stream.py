@@ -32,14 +32,14 @@ class ChatEventReader:
             raise MalformedReply("a chunk is not JSON of the documented shape") from None
         if chunk.failed():
             raise UpstreamSaidError
-        usage = chunk.usage.to_usage() if chunk.usage is not None else None
+        usage = chunk.told_usage()
         only_usage = usage is not None and not chunk.choices
         return Sight(
             fate=Fate.DROP if only_usage and not self._show_usage else Fate.PASS,
-            model=chunk.model,
+            model=chunk.model_name,
             usage=usage,
             has_content=chunk.has_content(),
-            finished=any(choice.finish_reason for choice in chunk.choices or ()),
+            finished=any(bool(choice.finish_reason) for choice in chunk.choices or ()),
         )
 
     def end_of(self) -> bytes:

@@ -5,42 +5,12 @@ Source: OpenAI API reference, "Chat Completions" and "Streaming"; the leniencies
 
 import msgspec
 
-from freetheai_gateway.domain.usage import Usage, token_count
-from freetheai_gateway.jsonc import Decoder, Raw
+from freetheai_gateway.dialects.openai_chat.usage import read_groq, read_usage
+from freetheai_gateway.domain.usage import Usage
+from freetheai_gateway.jsonc import InvalidJSON, Raw, ReplyDecoder
 
 ABSENT = Raw()
 """A raw field that is not there; a union of `Raw` and `None` can't be decoded."""
-
-
-class InputDetails(msgspec.Struct):
-    """`prompt_tokens_details`."""
-
-    cached_tokens: int | None = None
-
-
-class OutputDetails(msgspec.Struct):
-    """`completion_tokens_details`."""
-
-    reasoning_tokens: int | None = None
-
-
-class UsageWire(msgspec.Struct):
-    """`usage`; `prompt_tokens` includes cached ones, `completion_tokens` includes reasoning."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: InputDetails | None = None
-    completion_tokens_details: OutputDetails | None = None
-
-    def to_usage(self) -> Usage:
-        """Read as neutral usage; absent and negative counts are 0."""
-        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
-        return Usage(
-            input_tokens=token_count(self.prompt_tokens),
-            output_tokens=token_count(self.completion_tokens),
-            cached_tokens=token_count(prompt.cached_tokens if prompt is not None else 0),
-            reasoning_tokens=token_count(completion.reasoning_tokens if completion is not None else 0),
-        )
 
 
 class Message(msgspec.Struct):
@@ -77,16 +47,23 @@ class Choice(msgspec.Struct):
 
     message: Message | None = None
     delta: Message | None = None
-    finish_reason: str | None = None
+    finish_reason: object = None
+    usage: Raw = ABSENT
 
 
 class Reply(msgspec.Struct):
     """A whole reply or one chunk."""
 
-    model: str | None = None
+    model: object = None
     choices: list[Choice] | None = None
-    usage: UsageWire | None = None
+    usage: Raw = ABSENT
+    x_groq: Raw = ABSENT
     error: Raw = ABSENT
+
+    @property
+    def model_name(self) -> str | None:
+        """The model, where it is named."""
+        return self.model if isinstance(self.model, str) else None
 
     def failed(self) -> bool:
         """Whether the upstream reports an error here, by the rule of the official SDK: any truthy `error`."""
@@ -96,7 +73,39 @@ class Reply(msgspec.Struct):
         """Whether any choice holds content."""
         return any((part := choice.message or choice.delta) and part.has_content() for choice in self.choices or ())
 
+    def told_usage(self) -> Usage | None:
+        """Give usage, wherever it stands."""
+        found = read_usage(self.usage) or read_groq(self.x_groq)
+        for choice in self.choices or () if found is None else ():
+            found = found or read_usage(choice.usage)
+        return found[0] if found is not None else None
+
+
+class _Odd(msgspec.Struct):
+    """A reply whose choices are of no documented shape."""
+
+    model: object = None
+    choices: Raw = ABSENT
+    usage: Raw = ABSENT
+    x_groq: Raw = ABSENT
+    error: Raw = ABSENT
+
 
 FALSY = frozenset({b"", b"null", b"false", b"0", b'""', b"[]", b"{}"})
 
-decode_reply: Decoder[Reply] = Decoder(Reply)
+_decode_reply: ReplyDecoder[Reply] = ReplyDecoder(Reply)
+_decode_odd: ReplyDecoder[_Odd] = ReplyDecoder(_Odd)
+
+
+def decode_reply(data: bytes) -> Reply:
+    """Decode; of choices of another shape only that they are there is seen: they are the client's to read.
+
+    Raises `InvalidJSON`, also where `choices` is no list.
+    """
+    try:
+        return _decode_reply(data)
+    except InvalidJSON:
+        odd = _decode_odd(data)
+        if not bytes(odd.choices).startswith(b"["):
+            raise
+        return Reply(odd.model, [], odd.usage, odd.x_groq, odd.error)

@@ -6,8 +6,8 @@ Source: OpenAI API reference, "Responses" and "Streaming events".
 import msgspec
 
 from freetheai_gateway.domain.events import UsageReported
-from freetheai_gateway.domain.usage import Usage, token_count
-from freetheai_gateway.jsonc import Decoder, Raw
+from freetheai_gateway.domain.usage import Usage, detail_of, token_count
+from freetheai_gateway.jsonc import Raw, ReplyDecoder
 
 ABSENT = Raw()
 """A raw field that is not there; a union of `Raw` and `None` can't be decoded."""
@@ -15,41 +15,26 @@ ABSENT = Raw()
 _NOTHING = frozenset({b"", b"null", b"false", b"{}", b'""'})
 
 
-class InputDetails(msgspec.Struct):
-    """`input_tokens_details`."""
-
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class OutputDetails(msgspec.Struct):
-    """`output_tokens_details`."""
-
-    reasoning_tokens: int | None = None
-
-
 class UsageWire(msgspec.Struct):
     """`usage`; `input_tokens` includes cached ones, `output_tokens` includes reasoning."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
+    input_tokens: object = None
+    output_tokens: object = None
+    input_tokens_details: object = None
+    output_tokens_details: object = None
 
     def to_usage(self) -> Usage:
         """Read as neutral usage; absent and negative counts are 0."""
-        given, made = self.input_tokens_details, self.output_tokens_details
         return Usage(
             input_tokens=token_count(self.input_tokens),
             output_tokens=token_count(self.output_tokens),
-            cached_tokens=token_count(given.cached_tokens if given is not None else 0),
-            reasoning_tokens=token_count(made.reasoning_tokens if made is not None else 0),
+            cached_tokens=token_count(detail_of(self.input_tokens_details, "cached_tokens")),
+            reasoning_tokens=token_count(detail_of(self.output_tokens_details, "reasoning_tokens")),
         )
 
     def to_event(self) -> UsageReported:
         """Read as an event."""
-        given = self.input_tokens_details
-        return UsageReported(self.to_usage(), token_count(given.cache_write_tokens if given is not None else 0))
+        return UsageReported(self.to_usage(), token_count(detail_of(self.input_tokens_details, "cache_write_tokens")))
 
 
 class IncompleteDetails(msgspec.Struct):
@@ -100,10 +85,10 @@ class Kind(msgspec.Struct):
     type: str = ""
 
 
-decode_response: Decoder[Response] = Decoder(Response)
-decode_event: Decoder[Event] = Decoder(Event)
-decode_item_event: Decoder[ItemEvent] = Decoder(ItemEvent)
-decode_kind: Decoder[Kind] = Decoder(Kind)
+decode_response: ReplyDecoder[Response] = ReplyDecoder(Response)
+decode_event: ReplyDecoder[Event] = ReplyDecoder(Event)
+decode_item_event: ReplyDecoder[ItemEvent] = ReplyDecoder(ItemEvent)
+decode_kind: ReplyDecoder[Kind] = ReplyDecoder(Kind)
 
 LAST_EVENTS = frozenset({"response.completed", "response.incomplete"})
 FAILURES = frozenset({"response.failed", "response.cancelled", "error"})
