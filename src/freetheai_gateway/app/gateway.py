@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Self
 
+from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.reload import changes, merge, needs_restart
@@ -29,9 +30,12 @@ from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import StoreUnavailable
+from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
+from freetheai_gateway.store.audit import SqlAudit
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.journal import Journal, JournalSettings
@@ -40,12 +44,14 @@ from freetheai_gateway.store.usage import SqlUsage
 from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
 from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
+from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Router
+from freetheai_gateway.web.senders import TrustedProxies
 
 PRUNE_EVERY_S = 3_600.0
 FIRST_PRUNE_AFTER_S = 60.0
@@ -98,8 +104,8 @@ class Gateway:
         await gateway._start()
         return gateway
 
-    def asgi(self, is_draining: Callable[[], bool]) -> GatewayASGI:
-        """Build the ASGI callable; `is_draining` is what `/readyz` asks."""
+    def asgi(self, is_draining: Callable[[], bool], reload: Reload) -> GatewayASGI:
+        """Build the ASGI callable; `is_draining` is what `/readyz` asks, `reload` what the admin API calls."""
         settings = self.settings
         services = Services(
             directory=self.directory,
@@ -125,7 +131,7 @@ class Gateway:
         )
         table = build_routes(services)
         return GatewayASGI(
-            Router(table.api + table.pages),
+            Router(table.api + table.pages + admin_routes(self._admin(reload))),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -134,7 +140,21 @@ class Gateway:
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
             lost=table.lost,
+            proxies=TrustedProxies(settings.server.trusted_proxies),
         )
+
+    def _admin(self, reload: Reload) -> Admin:
+        operations = Operations(
+            accounts=self.accounts,
+            audit=SqlAudit(self._database),
+            usage=self._usage,
+            directory=self.directory,
+            standings=standings_in_memory(self.limiter),
+            upstreams=UpstreamStates(self.directory, lambda: self._dispatcher.in_flight),
+            reload=reload,
+            clock=self._clock,
+        )
+        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
 
     def _gauges(self) -> Gauges:
         return {
@@ -156,16 +176,22 @@ class Gateway:
             "freetheai_limits_backend_up": ("Whether limits are counted where they should be.", (), lambda: {(): 1}),
         }
 
-    async def reload(self, read: Settings) -> None:
+    def compare(self, read: Settings) -> ReloadOutcome:
+        """Say what a reload of this configuration would change."""
+        return ReloadOutcome(
+            changed=changes(self.settings, merge(self.settings, read)), needs_restart=needs_restart(self.settings, read)
+        )
+
+    async def reload(self, read: Settings) -> ReloadOutcome:
         """Swap what is on offer for a new configuration's; requests that run keep the old one.
 
         Embedded models that are new are started before the swap, those that are gone are stopped after it.
         """
         running = self.settings
-        for place in needs_restart(running, read):
+        outcome = self.compare(read)
+        for place in outcome.needs_restart:
             self._log.warning("not_reloaded", where=place, hint="restart the gateway to change it")
         settings = merge(running, read)
-        changed = changes(running, settings)
         old_models = self.local_models
         self.local_models = {
             provider.name: old_models[provider.name] if provider in running.providers else _local_model(provider)
@@ -177,10 +203,11 @@ class Gateway:
         self.settings = settings
         self.directory.offer = build_offer(settings, self.local_models)
         await self._restore_daily_counts()
-        self._log.info("reloaded", **changed)
+        self._log.info("reloaded", **outcome.changed)
         for name, model in old_models.items():
             if self.local_models.get(name) is not model:
                 await model.stop()
+        return outcome
 
     async def close(self) -> None:
         """End what `open` started; records that are still in the journal go into the database."""

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 import uvloop
 
@@ -12,6 +12,7 @@ from freetheai_gateway.app.gateway import Gateway
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.log import configure, get_log
+from freetheai_gateway.services.reloading import Mistake, ReloadOutcome
 from freetheai_gateway.settings.defaults import listening_on
 from freetheai_gateway.settings.problems import Problem, SettingsInvalid
 from freetheai_gateway.settings.tree import Server, Settings
@@ -63,19 +64,24 @@ async def _serve(settings: Settings, announce: Announce, read_again: Callable[[]
 async def _serve_gateway(gateway: Gateway, listener: socket.socket, announce: Announce, reloader: "Reloader") -> None:
     log = get_log("server")
     async with asyncio.TaskGroup() as tasks:
-        beside: list[asyncio.Task[None]] = []
+        beside: list[asyncio.Task[object]] = []
 
         def started(_port: int) -> None:
             spare_the_collector()
             beside.append(tasks.create_task(announce(gateway)))
 
+        async def reload(*, dry_run: bool) -> ReloadOutcome:
+            # A task of the server's: whoever asked may leave while the configuration is being swapped.
+            beside.append(task := tasks.create_task(reloader.run(dry_run=dry_run)))
+            return await asyncio.shield(task)
+
         server = EdgeServer(
-            gateway.asgi(lambda: server.draining),
+            gateway.asgi(lambda: server.draining, reload),
             edge_settings(gateway.settings.server),
             render_error=_render_error,
             on_started=started,
             on_drain=lambda: log.info("draining"),
-            on_reload=lambda: beside.append(tasks.create_task(reloader.run())),
+            on_reload=lambda: beside.append(tasks.create_task(reloader.run(dry_run=False))),
         )
         await server.serve([listener])
         for task in beside:
@@ -101,22 +107,29 @@ class Reloader:
         self._turn = asyncio.Lock()
         self._log = get_log("reload")
 
-    async def run(self) -> None:
-        """Read the configuration again and swap what is on offer; every outcome is logged."""
+    async def run(self, *, dry_run: bool) -> ReloadOutcome:
+        """Read the configuration again and swap what is on offer, or only compare; what was tried is logged."""
         async with self._turn:
             try:
                 read = await asyncio.to_thread(self._read_again)
             except SettingsInvalid as invalid:
-                for problem in invalid.problems:
-                    self._log.error(
-                        "reload_refused",
-                        where=problem.where,
-                        line=problem.line,
-                        message=problem.message,
-                        hint=problem.hint,
-                    )
-                return
-            await self._gateway.reload(listening_on(read, port=self._gateway.settings.server.port))
+                if not dry_run:
+                    self._report(invalid.problems)
+                return ReloadOutcome(
+                    mistakes=[Mistake(each.where, each.message, each.hint, each.line) for each in invalid.problems]
+                )
+            read = listening_on(read, port=self._gateway.settings.server.port)
+            return self._gateway.compare(read) if dry_run else await self._gateway.reload(read)
+
+    def _report(self, problems: Sequence[Problem]) -> None:
+        for problem in problems:
+            self._log.error(
+                "reload_refused",
+                where=problem.where,
+                line=problem.line,
+                message=problem.message,
+                hint=problem.hint,
+            )
 
 
 def edge_settings(server: Server) -> EdgeSettings:
