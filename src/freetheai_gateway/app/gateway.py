@@ -166,7 +166,7 @@ class Gateway:
             "freetheai_upstream_in_flight": (
                 "Calls to upstreams that run now.",
                 ("provider",),
-                lambda: {(name,): count for name, count in self._dispatcher.in_flight.items()},
+                lambda: {(name,): count for name, count in self.directory.offer.fleet.in_flight().items()},
             ),
             "freetheai_journal_pending_records": (
                 "Usage records that are not in the database yet.",
@@ -201,7 +201,7 @@ class Gateway:
         for model in self.local_models.values():
             await model.start()
         self.settings = settings
-        self.directory.offer = build_offer(settings, self.local_models)
+        self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet)
         await self._restore_daily_counts()
         self._log.info("reloaded", **outcome.changed)
         for name, model in old_models.items():

@@ -96,6 +96,28 @@ class Access(Table, frozen=True, kw_only=True):
     public_catalog: bool = False
 
 
+class Pools(Table, frozen=True, kw_only=True):
+    """`[pools]`: how failures of upstreams are met; times in seconds."""
+
+    attempts: Positive = 3
+    """How often one request is sent at most; 1 = never again."""
+    deadline_s: Duration = 180.0
+    """How long after its beginning a request may be sent again."""
+    backoff_s: DurationOrZero = 0.1
+    retry_share: Share = 0.5
+    """Repeats as a share of the requests for a model, beyond `retry_burst` at once."""
+    retry_burst: CountOrZero = 50
+    breaker_failures: Positive = 5
+    """Distinct requests that fail in a row within `breaker_window_s` before an upstream is left alone."""
+    breaker_window_s: Duration = 60.0
+    breaker_open_s: Duration = 5.0
+    dead_key_s: Duration = 600.0
+    cooldown_s: Duration = 5.0
+    max_cooldown_s: Duration = 3600.0
+    sticky: bool = True
+    """Whether long conversations go back to the upstream that may have cached them."""
+
+
 class Images(Table, frozen=True, kw_only=True):
     """`[images]`: stored results and what may be sent in."""
 
@@ -197,6 +219,7 @@ class Settings(Table, frozen=True, kw_only=True):
     aliases: tuple[Alias, ...] = ()
     providers: tuple[Provider, ...] = ()
     models: tuple[Model, ...] = ()
+    pools: Pools = Pools()
     images: Images = Images()
     usage: UsageRetention = UsageRetention()
     journal: Journal = Journal()
