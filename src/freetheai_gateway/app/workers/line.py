@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
-from typing import cast
 
 from freetheai_gateway.app.workers.messages import Order, Report
 
@@ -31,7 +30,7 @@ class Line:
                 await readable.wait()
                 readable.clear()
                 while self._connection.poll():
-                    yield cast("Order", self._connection.recv())
+                    yield self._connection.recv()
         except (EOFError, OSError):
             return
         finally:

@@ -48,8 +48,9 @@ class Mailboxes:
 class MailedSiblings:
     """Implements `services.reports.Siblings` for the worker in one slot."""
 
-    def __init__(self, slot: int, mailboxes: Mailboxes, node: Board[NodeState]) -> None:
+    def __init__(self, slot: int, mailboxes: Mailboxes, node: Board[NodeState], *, answer_s: float = ANSWER_S) -> None:
         self._slot = slot
+        self._answer_s = answer_s
         self._mailboxes = mailboxes
         self._node = node
         self._log = get_log("siblings")
@@ -83,7 +84,7 @@ class MailedSiblings:
         try:
             with theirs:
                 socket.send_fds(self._mailboxes.outbox[slot], [kind.encode()], [theirs.fileno()])
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 return await _read_all(ours) or None
         except (OSError, TimeoutError) as error:
             self._log.warning("worker_silent", worker=slot, report=kind, error=type(error).__name__)
@@ -104,7 +105,7 @@ class MailedSiblings:
     async def _send(self, way_back: socket.socket, body: bytes) -> None:
         way_back.setblocking(False)
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 await asyncio.get_running_loop().sock_sendall(way_back, body)
         except (OSError, TimeoutError) as error:
             self._log.debug("answer_not_taken", error=type(error).__name__)

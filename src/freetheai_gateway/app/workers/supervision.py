@@ -131,7 +131,8 @@ class Supervision:
         self._places = {slot: _Place() for slot in range(FIRST, workers + 1)}
         if with_models:
             self._places[MODELS] = _Place()
-        self._is_open = False
+        self.is_open = False
+        """Whether all workers have served once."""
         self._exit_code: int | None = None
         self._stops_at: float | None = None
         self._reload: _Reload | None = None
@@ -147,31 +148,31 @@ class Supervision:
         return [self._start(slot, now) for slot in (MODELS, FIRST) if slot in self._places]
 
     def started(self, slot: int, now: float) -> list[Action]:
-        """A process says that it serves."""
+        """Hear that a process serves."""
         place = self._places[slot]
         place.phase, place.since = _Phase.UP, now
         if self._exit_code is not None:
             return [Stop(slot)]
         actions: list[Action] = []
-        if not self._is_open:
+        if not self.is_open:
             actions += [
                 self._start(other, now)
                 for other, its in self._places.items()
                 if slot == FIRST and other > FIRST and its.phase is _Phase.ABSENT
             ]
-            self._is_open = len(self.living) == sum(other != MODELS for other in self._places)
-            if self._is_open:
+            self.is_open = len(self.living) == sum(other != MODELS for other in self._places)
+            if self.is_open:
                 actions.append(Tell(FIRST, Step.ANNOUNCE))
         return actions + self._begin_reload(now)
 
     def ended(self, slot: int, code: int, now: float) -> list[Action]:
-        """A process ended, with an exit code or by a signal (then `code` is negative)."""
+        """Hear that a process ended, with an exit code or by a signal (then `code` is negative)."""
         place = self._places[slot]
         lived_s = now - place.since if place.phase is _Phase.UP else 0.0
         place.phase = _Phase.ABSENT
         if self._exit_code is not None:
             return self._finish_or_stop_models(now)
-        if not self._is_open and slot != MODELS:
+        if not self.is_open and slot != MODELS:
             return self._end_node(code if code > 0 else FAILED, now)
         place.failures = 1 if lived_s > self._patience.settled_s else place.failures + 1
         delay_s = min(self._patience.most_delay_s, ldexp(self._patience.first_delay_s, min(place.failures - 1, 32)))
@@ -179,7 +180,7 @@ class Supervision:
         return [Restarting(slot, delay_s), *self._without(slot), *self._begin_reload(now)]
 
     def stop(self, now: float) -> list[Action]:
-        """Someone wants the node to end; the second time at once."""
+        """End the node as soon as its requests have ended; the second time at once."""
         if self._exit_code is None:
             return self._end_node(0, now)
         self._stops_at = now + self._patience.force_s
@@ -196,7 +197,7 @@ class Supervision:
         return self._reload is not None or self._reload_is_wanted
 
     def answered(self, slot: int, *, agrees: bool) -> list[Action]:
-        """A process says whether it can take the new configuration."""
+        """Hear whether a process can take the new configuration."""
         reload = self._reload
         if reload is None or slot not in reload.awaited:
             return []
@@ -254,7 +255,7 @@ class Supervision:
         return stops or self._finish_or_stop_models(now)
 
     def _finish_or_stop_models(self, now: float) -> list[Action]:
-        """The models are stopped last: requests that drain may still need them."""
+        """Stop the models last: requests that drain may still need them."""
         assert self._exit_code is not None
         alive = self._alive()
         if not alive:
@@ -274,7 +275,7 @@ class Supervision:
         return [Tell(slot, Step.PREPARE) for slot in asked] or self._end_reload()
 
     def _without(self, slot: int) -> list[Action]:
-        """A process that died is not waited for: the one that follows reads what holds then."""
+        """Wait no longer for a process that died: the one that follows reads what holds then."""
         if self._reload is None:
             return []
         self._reload.awaited.discard(slot)
