@@ -10,6 +10,7 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
+from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.reload import Prepared, changes, merge, needs_restart
@@ -18,7 +19,6 @@ from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.health import Thresholds
-from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Metrics
@@ -74,7 +74,8 @@ class Gateway:
         self.accounts = SqlAccounts(database)
         self._usage = SqlUsage(database)
         self._feed = ChangeFeed(database)
-        self.limiter = MemoryLimiter(clock)
+        self._limits = build_backend(settings, clock)
+        self.limiter = self._limits.limiter
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models))
         self.authenticator = Authenticator(self.accounts, self.directory)
@@ -178,7 +179,11 @@ class Gateway:
                 (),
                 lambda: {(): self._journal.pending},
             ),
-            "freetheai_limits_backend_up": ("Whether limits are counted where they should be.", (), lambda: {(): 1}),
+            "freetheai_limits_backend_up": (
+                "Whether limits are counted where they should be.",
+                (),
+                lambda: {(): int(self._limits.up)},
+            ),
         }
 
     def compare(self, read: Settings) -> ReloadOutcome:
@@ -233,6 +238,7 @@ class Gateway:
         running.push_async_callback(self._database.close)
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
+        await self._start_limits()
         await self._restore_daily_counts()
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
@@ -242,6 +248,27 @@ class Gateway:
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
+
+    async def _start_limits(self) -> None:
+        """Connect to Redis, if that is where limits are counted; the start does not wait for it."""
+        limits = self._limits
+        if limits.run is None or limits.close is None or limits.on_heal is None:
+            return
+        self._running.push_async_callback(limits.close)
+        healed = asyncio.Event()
+        limits.on_heal(healed.set)
+        self._supervise("limits", limits.run)
+        self._supervise("limits_restore", lambda: self._restore_after_gaps(healed))
+
+    async def _restore_after_gaps(self, healed: asyncio.Event) -> None:
+        """Give Redis the day's counts whenever it is back: it may have lost its memory while it was away."""
+        while True:
+            await healed.wait()
+            healed.clear()
+            try:
+                await self._restore_daily_counts()
+            except StoreUnavailable as error:
+                self._log.warning("daily_counts_not_restored", error=type(error).__name__)
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""

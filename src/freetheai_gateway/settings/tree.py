@@ -83,6 +83,8 @@ class Limits(Table, frozen=True, kw_only=True):
     backend: Annotated[Secret, Form(forms.limits_backend)] = Secret("memory")
     window_s: Duration = 60.0
     on_failure: Literal["local", "allow", "deny"] = "local"
+    deadline_s: Duration = 0.5
+    """How long Redis may take to answer before it counts as away."""
 
 
 class Access(Table, frozen=True, kw_only=True):
