@@ -236,6 +236,7 @@ KNOWN_CODES = frozenset(
         "route_not_supported",
         "server_error",
         "tokens_per_minute",
+        "unknown_keys",
         "user_paused",
     }
 )

@@ -86,7 +86,7 @@ class Gateway:
         """Start the process and wait until it says that it accepts connections."""
         with (self.folder / "stdout.log").open("wb") as out, (self.folder / "stderr.log").open("ab") as err:
             self._process = subprocess.Popen(
-                self.serve_command(),
+                [*self._program, "serve", "--config", str(self.config), "--port", "0"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -94,10 +94,6 @@ class Gateway:
                 env=self._environment,
             )
         eventually(self._ready, "the banner with the gateway's address", within_s=START_S)
-
-    def serve_command(self) -> list[str]:
-        """Say how the process is started."""
-        return [*self._program, "serve", "--config", str(self.config), "--port", "0"]
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, f"the gateway ended at once:\n{self.output()}"

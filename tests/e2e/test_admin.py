@@ -1,7 +1,6 @@
 """What operators change takes effect in a gateway that runs: by another process, and over the admin API."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -40,16 +39,14 @@ async def other_process(gateway: Gateway) -> AsyncIterator[AccountDesk]:
     await database.close()
 
 
-async def becomes(gateway: Gateway, key: Key, model: str, status: int, code: str = "") -> float:
-    """Wait until a request is answered so; returns how long that took."""
-    begun = time.monotonic()
+async def becomes(gateway: Gateway, key: Key, model: str, status: int, code: str = "") -> None:
+    """Wait until a request is answered so."""
 
     def answered() -> bool:
         reply = chat(gateway, key, model)
         return reply.status == status and (not code or reply.error()["code"] == code)
 
     await asyncio.to_thread(eventually, answered, f"{status} {code} for {model}", within_s=AT_ONCE_S)
-    return time.monotonic() - begun
 
 
 async def test_change_when_another_process_makes_it_then_it_holds_in_under_a_second(
@@ -60,32 +57,29 @@ async def test_change_when_another_process_makes_it_then_it_holds_in_under_a_sec
     account = key.account_id
     async with other_process(governed) as desk:
         await becomes(governed, key, ABOVE, 403, "model_access_denied")
-        took = {}
         await desk.change(account, {"tier_override": REGULAR})
-        took["tier up"] = await becomes(governed, key, ABOVE, 200)
+        await becomes(governed, key, ABOVE, 200)
         await desk.change(account, {"tier_override": MEMBER})
-        took["tier down"] = await becomes(governed, key, ABOVE, 403, "model_access_denied")
+        await becomes(governed, key, ABOVE, 403, "model_access_denied")
         await desk.change(account, {"unlimited": True})
-        took["unlimited"] = await becomes(governed, key, ABOVE, 200)
+        await becomes(governed, key, ABOVE, 200)
         await desk.change(account, {"unlimited": False})
-        took["limited"] = await becomes(governed, key, ABOVE, 403, "model_access_denied")
+        await becomes(governed, key, ABOVE, 403, "model_access_denied")
         await desk.suspend(account, reason="spam")
-        took["suspend"] = await becomes(governed, key, PLAIN, 403, "user_paused")
+        await becomes(governed, key, PLAIN, 403, "user_paused")
         assert "paused: spam." in str((await asyncio.to_thread(chat, governed, key, PLAIN)).error()["message"])
         await desk.restore(account)
-        took["restore"] = await becomes(governed, key, PLAIN, 200)
+        await becomes(governed, key, PLAIN, 200)
         await desk.suspend(account, until=SystemClock.wall() + 0.6)
         await becomes(governed, key, PLAIN, 403, "user_paused")
         await becomes(governed, key, PLAIN, 200)
         rotated = await desk.rotate_key(key.id)
         governed.secrets.append(rotated.secret)
-        took["rotate"] = await becomes(governed, key, PLAIN, 401)
+        await becomes(governed, key, PLAIN, 401)
         new = Key(rotated.key.id, account, rotated.secret, MEMBER)
         await becomes(governed, new, PLAIN, 200)
         await desk.revoke_key(new.id)
-        took["revoke"] = await becomes(governed, new, PLAIN, 401)
-    assert set(took) == {"tier up", "tier down", "unlimited", "limited", "suspend", "restore", "rotate", "revoke"}
-    print({what: f"{seconds * 1000:.0f} ms" for what, seconds in took.items()})
+        await becomes(governed, new, PLAIN, 401)
 
 
 def admin(gateway: Gateway, method: str, path: str, body: object = None, headers: Mapping[str, str] = TOKEN) -> Reply:
@@ -107,8 +101,13 @@ def test_reload_when_asked_over_http_then_it_is_shown_first_and_then_done(
 ) -> None:
     """A dry run changes nothing; a bad file is refused with its place; a good one is swapped in."""
     good = governed.config.read_text()
-    governed.config.write_text(good.replace(MODEL, "test/renamed") + "\n[log]\nlevel = 'debug'\n")
-    expected: Object = {"changed": {"models": ["+test/renamed", f"-{MODEL}"]}, "needs_restart": ["log.level"]}
+    changed = good.replace(MODEL, "test/renamed").replace("connect_s = 30", "connect_s = 29")
+    governed.config.write_text(changed + "\n[log]\nlevel = 'debug'\n")
+    expected: Object = {
+        "changed": {"providers": ["~mute"], "models": ["+test/renamed", f"-{MODEL}"]},
+        "fields": ["providers.mute.timeouts"],
+        "needs_restart": ["log.level"],
+    }
     dry = admin(governed, "POST", "reload", {"dry_run": True}).json()
     assert dry == {"applied": False, "audit_id": None, **expected}
     assert offers(governed)(MODEL)

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,18 +13,14 @@ from freetheai_gateway.testing.upstream import ScriptedUpstream
 from tests.e2e.configuration import MODEL, PLAIN, Plan, render
 from tests.e2e.gateway import Gateway, Key, eventually
 from tests.e2e.wire import CHAT, call, chat, chat_body, connected, raw_request, read_until
+from tests.redis_server import OwnServer, own_server
 
-NODE = Path(__file__).with_name("node_process.py")
 WORKERS = 2
 CONNECTIONS = 64
 
 
 class Node(Gateway):
     """A gateway of several processes."""
-
-    def serve_command(self) -> list[str]:
-        """Start the parent."""
-        return [sys.executable, str(NODE), "--config", str(self.config)]
 
     def children(self) -> list[int]:
         """List the processes that the parent has started and that live."""
@@ -56,25 +50,27 @@ def _open_files(pid: int) -> list[str]:
     return found
 
 
-def config(upstream: ScriptedUpstream) -> str:
+def config(upstream: ScriptedUpstream, redis: OwnServer) -> str:
     """Write a configuration of two workers."""
-    plan = Plan(upstream.base_url, server={"workers": WORKERS, "port": 0})
-    return render(plan).replace("[limits]\n", '[limits]\nbackend = "redis://127.0.0.1:6379/0"\n', 1)
+    plan = Plan(upstream.base_url, server={"workers": WORKERS})
+    backend = f'backend = "redis://{redis.target.host}:{redis.target.port}/0"'
+    return render(plan).replace("[limits]\n", f"[limits]\n{backend}\n", 1)
 
 
 @pytest.fixture(scope="module")
 def node(upstream_server: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """Run one node for the whole module."""
-    node = Node(tmp_path_factory.mktemp("node"), config(upstream_server))
-    try:
-        node.start()
-        yield node
-        if node.running:
-            node.stop()
-        node.check_output()
-        node.check_files()
-    finally:
-        node.kill()
+    """Run one node, and a Redis for it, for the whole module."""
+    with own_server(tmp_path_factory.mktemp("redis")) as redis:
+        node = Node(tmp_path_factory.mktemp("node"), config(upstream_server, redis))
+        try:
+            node.start()
+            yield node
+            if node.running:
+                node.stop()
+            node.check_output()
+            node.check_files()
+        finally:
+            node.kill()
 
 
 @pytest.fixture(scope="module")
@@ -151,11 +147,7 @@ def test_kill_when_one_worker_dies_then_another_takes_its_place_and_its_records_
 
 def test_start_when_the_port_is_taken_by_another_node_then_it_ends_with_one_sentence(node: Node) -> None:
     """Two nodes would share the clients between them without anyone's knowing."""
-    taken = node.folder / "taken.toml"
-    taken.write_text(node.config.read_text().replace("port = 0", f"port = {node.port}"))
-    done = subprocess.run(
-        [sys.executable, str(NODE), "--config", str(taken)], capture_output=True, check=False, timeout=20
-    )
+    done = node.run("serve", "--port", str(node.port))
     assert done.returncode == 1
     assert done.stderr.decode().count("the port is taken") == 1
     assert b"Traceback" not in done.stderr

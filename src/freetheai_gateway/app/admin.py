@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
+from freetheai_gateway.services.strangers import UnknownKeyBudget
 from freetheai_gateway.web.admin.accounts import AdminAccounts
 from freetheai_gateway.web.admin.endpoint import BASE, AdminEndpoint
 from freetheai_gateway.web.admin.gate import AdminGate
@@ -15,6 +17,8 @@ from freetheai_gateway.web.routes import Route
 
 WRONG_TOKENS_A_MINUTE = 10
 """Of one address; then it has to wait for the rest of the minute, also with the right one."""
+UNKNOWN_KEYS_A_MINUTE = 60
+"""Of one address; then none of its keys is looked up for the rest of the minute but those that were known before."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -39,6 +43,11 @@ def admin_routes(admin: Admin) -> list[Route]:
     ]
     endpoint = AdminEndpoint(gate, table, admin.changed)
     return [Route(BASE, dict.fromkeys(_METHODS, endpoint), OpenAIChat(), top=True, takes_rest="rest")]
+
+
+def unknown_key_budget(clock: Clock) -> UnknownKeyBudget:
+    """Make the budget of keys that nobody has."""
+    return UnknownKeyBudget(RefusalGuard(limit=UNKNOWN_KEYS_A_MINUTE), clock)
 
 
 def standings_in_memory(limiter: MemoryLimiter) -> Standings:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Self
 
-from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory
+from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
-from freetheai_gateway.app.reload import Prepared, changes, merge, needs_restart
+from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -78,7 +78,7 @@ class Gateway:
         self.limiter = self._limits.limiter
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models))
-        self.authenticator = Authenticator(self.accounts, self.directory)
+        self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
@@ -156,7 +156,7 @@ class Gateway:
             usage=self._usage,
             directory=self.directory,
             standings=standings_in_memory(self.limiter),
-            upstreams=UpstreamStates(self.directory, lambda: self.directory.offer.fleet.in_flight()),  # noqa: PLW0108 - the fleet of the offer then
+            upstreams=UpstreamStates(self.directory, self._clock),
             reload=reload,
             clock=self._clock,
         )
@@ -188,8 +188,11 @@ class Gateway:
 
     def compare(self, read: Settings) -> ReloadOutcome:
         """Say what a reload of this configuration would change."""
+        running, merged = self.settings, merge(self.settings, read)
         return ReloadOutcome(
-            changed=changes(self.settings, merge(self.settings, read)), needs_restart=needs_restart(self.settings, read)
+            changed=changes(running, merged),
+            fields=changed_fields(running, merged),
+            needs_restart=needs_restart(running, read),
         )
 
     async def reload(self, read: Settings) -> ReloadOutcome:

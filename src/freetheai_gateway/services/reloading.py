@@ -19,10 +19,12 @@ class Mistake:
 class ReloadOutcome:
     """`changed` names, by table, the entries that were added (`+`), removed (`-`) or changed (`~`).
 
+    `fields` says what is different in the changed ones, such as `providers.zai.api_keys`: places, never values.
     `needs_restart` are places that differ but are never reloaded. Where there are `mistakes` nothing was changed.
     """
 
     changed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    fields: Sequence[str] = ()
     needs_restart: Sequence[str] = ()
     mistakes: Sequence[Mistake] = ()
 

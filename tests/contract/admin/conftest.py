@@ -25,7 +25,13 @@ DOCUMENT: dict[str, object] = {
     "server": {"admin_token": TOKEN},
     "access": {"daily_requests": 50},
     "providers": [
-        {"name": "zai", "api": "openai", "base_url": "https://upstream.invalid", "api_keys": ["k"]},
+        {
+            "name": "zai",
+            "api": "openai",
+            "base_url": "https://upstream.invalid",
+            "api_keys": ["k"],
+            "daily_budget_usd": 2.5,
+        },
         {"name": "bare", "api": "openai", "base_url": "https://upstream.invalid", "api_keys": ["env:NO_SUCH_KEY"]},
     ],
     "families": [{"name": "Plus", "models": ["plus/*"], "minimum_tier": 3}],

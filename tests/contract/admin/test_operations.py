@@ -2,6 +2,7 @@
 
 import pytest
 
+from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.domain.limits import Limits
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.jsonc import Decoder
@@ -81,12 +82,23 @@ async def test_limits_when_read_then_they_are_those_in_force_with_what_is_used(a
 
 
 async def test_upstreams_when_listed_then_each_provider_says_how_it_stands(api: Api) -> None:
-    """Neither addresses nor keys."""
+    """What runs, which breakers are open and which keys rest; neither addresses nor keys."""
+    state = api.gateway.directory.offer.fleet.providers["zai"]
+    target, now = state.target("x"), SystemClock.monotonic()
+    target.in_flight = state.load.running = 1
+    target.note_latency(0.25)
+    target.gate.shut(now, 60.0, "breaker")
+    state.keys[0].gate.shut(now, 300.0, "refused")
     rows, _ = await api.page(UpstreamRow, "upstreams")
-    assert [(row.provider, row.readiness, row.in_flight, row.models) for row in rows] == [
-        ("zai", "ready", 0, ["glm/x", "plus/y"]),
-        ("bare", "not_configured", 0, ["plus/y"]),
+    assert [(row.provider, row.readiness, row.in_flight, row.max_concurrency) for row in rows] == [
+        ("zai", "ready", 1, 64),
+        ("bare", "not_configured", 0, 64),
     ]
+    assert [(row.daily_budget_usd, row.spent_today_usd) for row in rows] == [(2.5, 0.0), (None, None)]
+    assert [(model.id, model.upstream_model) for model in rows[0].models] == [("glm/x", "x"), ("plus/y", "z")]
+    assert (rows[0].models[0].breaker, rows[0].models[0].in_flight, rows[0].models[0].latency_ms) == ("open", 1, 250)
+    assert (rows[0].models[1].breaker, rows[0].models[1].latency_ms) == ("closed", None)
+    assert [(key.number, key.reason, 100 < key.rests_s <= 300) for key in rows[0].keys] == [(1, "refused", True)]
     assert b"upstream.invalid" not in (await api.call("GET", "/admin/api/upstreams")).body
 
 
@@ -103,14 +115,16 @@ async def test_catalogue_when_listed_then_models_have_family_tier_upstreams_and_
 
 async def test_reload_when_dry_then_the_difference_is_shown_and_nothing_is_noted(api: Api) -> None:
     """The same answer as the reload that follows, but for `applied`."""
-    api.reload.outcome = ReloadOutcome({"models": ["+new/model", "~glm/x"]}, ["server.port"])
+    api.reload.outcome = ReloadOutcome(
+        {"models": ["+new/model", "~glm/x"]}, ["models.glm/x.upstreams"], ["server.port"]
+    )
     dry = await api.ask(Reloaded, "POST", "reload", {"dry_run": True})
     assert (dry.applied, dry.changed, dry.needs_restart) == (
         False,
         {"models": ["+new/model", "~glm/x"]},
         ["server.port"],
     )
-    assert dry.audit_id is None
+    assert (dry.audit_id, dry.fields) == (None, ["models.glm/x.upstreams"])
     done = await api.ask(Reloaded, "POST", "reload", {"reason": "new model"})
     assert (done.applied, done.changed, done.needs_restart) == (True, dry.changed, dry.needs_restart)
     assert api.reload.asked[-2:] == [True, False]

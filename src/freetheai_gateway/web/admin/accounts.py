@@ -34,81 +34,31 @@ class AdminAccounts:
     @property
     def routes(self) -> list[AdminRoute]:
         """The table of accounts and keys."""
-        one, suspension = "accounts/{id}", "accounts/{id}/suspension"
-        state, reason = answers.ChangedAccount, ("reason",)
+        one, suspension, keys = "accounts/{id}", "accounts/{id}/suspension", "accounts/{id}/keys"
+        state, row, issued, why = answers.ChangedAccount, answers.KeyRow, answers.IssuedKey, ("reason",)
+        listed = (*LIST, "search")
         return [
-            AdminRoute(
-                "GET",
-                "accounts",
-                "List the accounts, the oldest first",
-                self.list_accounts,
-                answers.AccountRow,
-                query=(*LIST, "search"),
-                is_list=True,
-            ),
-            AdminRoute(
-                "POST",
-                "accounts",
-                "Make an account with its first key",
-                self.create_account,
-                answers.OpenedAccount,
-                body=NewAccount,
-                status=201,
-            ),
-            AdminRoute("GET", one, "Show an account with its keys", self.show_account, answers.WholeAccount),
-            AdminRoute(
-                "PATCH",
-                one,
-                "Change name, tier or limits of an account",
-                self.change_account,
-                state,
-                body=AccountChange,
-            ),
-            AdminRoute("PUT", suspension, "Suspend an account", self.suspend, state, body=Suspension),
-            AdminRoute("DELETE", suspension, "End a suspension", self.restore, state, body=Body, query=reason),
-            AdminRoute(
-                "GET",
-                "accounts/{id}/keys",
-                "List the keys of an account",
-                self.list_keys,
-                answers.KeyRow,
-                query=LIST,
-                is_list=True,
-            ),
-            AdminRoute(
-                "POST",
-                "accounts/{id}/keys",
-                "Give an account one more key",
-                self.create_key,
-                answers.IssuedKey,
-                body=NewKey,
-                status=201,
-            ),
-            AdminRoute(
-                "GET",
-                "keys",
-                "List all keys, the oldest first",
-                self.list_keys,
-                answers.KeyRow,
-                query=LIST,
-                is_list=True,
-            ),
-            AdminRoute("GET", "keys/{id}", "Show a key", self.show_key, answers.KeyRow),
-            AdminRoute(
-                "POST", "keys/{id}/rotate", "Replace a key by a new one", self.rotate_key, answers.IssuedKey, body=Body
-            ),
-            AdminRoute(
-                "DELETE", "keys/{id}", "Revoke a key", self.revoke_key, answers.ChangedKey, body=Body, query=reason
-            ),
+            AdminRoute("GET accounts", self.list_accounts, answers.AccountRow, query=listed, is_list=True),
+            AdminRoute("POST accounts", self.create_account, answers.OpenedAccount, body=NewAccount, status=201),
+            AdminRoute(f"GET {one}", self.show_account, answers.WholeAccount),
+            AdminRoute(f"PATCH {one}", self.change_account, state, body=AccountChange),
+            AdminRoute(f"PUT {suspension}", self.suspend, state, body=Suspension),
+            AdminRoute(f"DELETE {suspension}", self.restore, state, body=Body, query=why),
+            AdminRoute(f"GET {keys}", self.list_keys_of, row, query=LIST, is_list=True),
+            AdminRoute(f"POST {keys}", self.create_key, issued, body=NewKey, status=201),
+            AdminRoute("GET keys", self.list_keys, row, query=LIST, is_list=True),
+            AdminRoute("GET keys/{id}", self.show_key, row),
+            AdminRoute("POST keys/{id}/rotate", self.rotate_key, issued, body=Body),
+            AdminRoute("DELETE keys/{id}", self.revoke_key, answers.ChangedKey, body=Body, query=why),
         ]
 
     async def list_accounts(self, call: Call) -> Object:
-        """Answer `GET accounts`."""
+        """List the accounts, the oldest first."""
         accounts, cursor = await self._store.list_accounts(call.page, search=call.query.get("search", ""))
         return page_of([self._row(account) for account in accounts], cursor)
 
     async def create_account(self, call: Call) -> Object:
-        """Answer `POST accounts`."""
+        """Make an account with its first key."""
         body = call.sent(NewAccount)
         self._check_tier(body.tier)
         issued = await self._desk(call).open_account(
@@ -118,13 +68,13 @@ class AdminAccounts:
         return account | {"key": _issued(issued)}
 
     async def show_account(self, call: Call) -> Object:
-        """Answer `GET accounts/{id}`."""
+        """Show an account with its keys."""
         account = await self._desk(call).account(call.params["id"])
         keys, cursor = await self._store.list_keys(Page(), account_id=account.id)
         return self._state(account) | {"keys": [key_fields(key) for key in keys], "next_cursor": cursor}
 
     async def change_account(self, call: Call) -> Object:
-        """Answer `PATCH accounts/{id}`."""
+        """Change name, tier or limits of an account."""
         body = call.sent(AccountChange)
         fields: AccountFields = {}
         if body.name is not UNSET:
@@ -139,41 +89,44 @@ class AdminAccounts:
         return self._changed(await self._desk(call).change(call.params["id"], fields, reason=read_reason(call)))
 
     async def suspend(self, call: Call) -> Object:
-        """Answer `PUT accounts/{id}/suspension`."""
+        """Suspend an account."""
         until = self._until(call.sent(Suspension).until)
         suspended = await self._desk(call).suspend(call.params["id"], reason=read_reason(call), until=until)
         return self._changed(suspended)
 
     async def restore(self, call: Call) -> Object:
-        """Answer `DELETE accounts/{id}/suspension`."""
+        """End a suspension."""
         return self._changed(await self._desk(call).restore(call.params["id"], reason=read_reason(call)))
 
     async def list_keys(self, call: Call) -> Object:
-        """Answer `GET keys` and `GET accounts/{id}/keys`."""
-        account_id = call.params.get("id")
-        if account_id is not None:
-            await self._desk(call).account(account_id)
-        keys, cursor = await self._store.list_keys(call.page, account_id=account_id)
+        """List all keys, the oldest first."""
+        keys, cursor = await self._store.list_keys(call.page)
+        return page_of([key_fields(key) for key in keys], cursor)
+
+    async def list_keys_of(self, call: Call) -> Object:
+        """List the keys of an account, the oldest first."""
+        account = await self._desk(call).account(call.params["id"])
+        keys, cursor = await self._store.list_keys(call.page, account_id=account.id)
         return page_of([key_fields(key) for key in keys], cursor)
 
     async def create_key(self, call: Call) -> Object:
-        """Answer `POST accounts/{id}/keys`."""
+        """Give an account one more key."""
         name = read_name(call.sent(NewKey).name)
         return _issued(await self._desk(call).add_key(call.params["id"], name, reason=read_reason(call)))
 
     async def show_key(self, call: Call) -> Object:
-        """Answer `GET keys/{id}`."""
+        """Show a key."""
         key = await self._store.find_key(call.params["id"])
         if key is None:
             raise NotFound("There is no such key.")
         return key_fields(key)
 
     async def rotate_key(self, call: Call) -> Object:
-        """Answer `POST keys/{id}/rotate`."""
+        """Replace a key by a new one."""
         return _issued(await self._desk(call).rotate_key(call.params["id"], reason=read_reason(call)))
 
     async def revoke_key(self, call: Call) -> Object:
-        """Answer `DELETE keys/{id}`."""
+        """Revoke a key."""
         revoked = await self._desk(call).revoke_key(call.params["id"], reason=read_reason(call))
         return _key(revoked)
 

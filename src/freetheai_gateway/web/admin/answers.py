@@ -136,6 +136,24 @@ class LimitsInForce(Answer, frozen=True):
     limits: list[LimitRow]
 
 
+class UpstreamKey(Answer, frozen=True):
+    """One key of a provider, by its number in the configuration, and for how long it rests."""
+
+    number: int
+    rests_s: float
+    reason: str | None
+
+
+class UpstreamModel(Answer, frozen=True):
+    """What is known of a model at a provider; `latency_ms` until its first content, on average."""
+
+    id: str
+    upstream_model: str
+    breaker: Literal["closed", "open", "half_open"]
+    in_flight: int
+    latency_ms: int | None
+
+
 class UpstreamRow(Answer, frozen=True):
     """How one provider stands."""
 
@@ -145,7 +163,11 @@ class UpstreamRow(Answer, frozen=True):
     in_flight: int
     max_concurrency: int | None
     shared_with_members: bool
-    models: list[str]
+    daily_budget_usd: float | None
+    spent_today_usd: float | None
+    """Told where there is a budget."""
+    keys: list[UpstreamKey]
+    models: list[UpstreamModel]
 
 
 class CatalogueUpstream(Answer, frozen=True):
@@ -180,6 +202,8 @@ class Reloaded(Answer, frozen=True):
 
     applied: bool
     changed: dict[str, list[str]]
+    fields: list[str]
+    """What is different in the changed entries, such as `providers.zai.api_keys`."""
     needs_restart: list[str]
     audit_id: str | None
 

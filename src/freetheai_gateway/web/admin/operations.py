@@ -57,50 +57,19 @@ class AdminOperations:
     @property
     def routes(self) -> list[AdminRoute]:
         """The table of these routes."""
+        sums, entries = ("by", "since"), (*LIST, "account")
         return [
-            AdminRoute(
-                "GET", "usage", "Sum what was used", self.usage, answers.UsageRow, query=("by", "since"), is_list=True
-            ),
-            AdminRoute("GET", "requests/{id}", "Show the record of a request", self.request, answers.RequestRecord),
-            AdminRoute(
-                "GET",
-                "limits/{id}",
-                "Show the limits of an account and where it stands",
-                self.limits,
-                answers.LimitsInForce,
-            ),
-            AdminRoute(
-                "GET", "upstreams", "Show how the providers stand", self.upstreams, answers.UpstreamRow, is_list=True
-            ),
-            AdminRoute(
-                "GET",
-                "catalogue",
-                "Show the models as they are configured",
-                self.catalogue,
-                answers.CatalogueRow,
-                is_list=True,
-            ),
-            AdminRoute(
-                "POST",
-                "reload",
-                "Read the configuration again, or say what that would change",
-                self.reload,
-                answers.Reloaded,
-                body=ReloadRequest,
-            ),
-            AdminRoute(
-                "GET",
-                "audit",
-                "List who changed what, the newest first",
-                self.audit,
-                answers.AuditRow,
-                query=(*LIST, "account"),
-                is_list=True,
-            ),
+            AdminRoute("GET usage", self.usage, answers.UsageRow, query=sums, is_list=True),
+            AdminRoute("GET requests/{id}", self.request, answers.RequestRecord),
+            AdminRoute("GET limits/{id}", self.limits, answers.LimitsInForce),
+            AdminRoute("GET upstreams", self.upstreams, answers.UpstreamRow, is_list=True),
+            AdminRoute("GET catalogue", self.catalogue, answers.CatalogueRow, is_list=True),
+            AdminRoute("POST reload", self.reload, answers.Reloaded, body=ReloadRequest),
+            AdminRoute("GET audit", self.audit, answers.AuditRow, query=entries, is_list=True),
         ]
 
     async def usage(self, call: Call) -> Object:
-        """Answer `GET usage`."""
+        """Sum what was used."""
         by, since = call.query.get("by", "day"), call.query.get("since")
         if by not in _GROUPINGS:
             raise InvalidRequest(f"by must be one of {', '.join(_GROUPINGS)}.", param="by")
@@ -112,14 +81,14 @@ class AdminOperations:
         return page_of([usage_fields(row) for row in rows], None)
 
     async def request(self, call: Call) -> Object:
-        """Answer `GET requests/{id}`."""
+        """Show the record of a request."""
         record = await self._parts.usage.find(call.params["id"])
         if record is None:
             raise NotFound("There is no record of this request. Refused ones are in the log only.")
         return record_fields(record)
 
     async def limits(self, call: Call) -> Object:
-        """Answer `GET limits/{id}`."""
+        """Show the limits of an account and where it stands."""
         account = await self._parts.accounts.find_account(call.params["id"])
         if account is None:
             raise NotFound("There is no such account.")
@@ -137,16 +106,16 @@ class AdminOperations:
         }
 
     async def upstreams(self, _call: Call) -> Object:
-        """Answer `GET upstreams`."""
+        """Show how the providers stand."""
         return page_of(self._parts.upstreams.list(), None)
 
     async def catalogue(self, _call: Call) -> Object:
-        """Answer `GET catalogue`."""
+        """Show the models as they are configured."""
         offer = self._parts.directory.offer
         return page_of([model_fields(model, offer) for model in offer.catalogue.models.values()], None)
 
     async def reload(self, call: Call) -> Object:
-        """Answer `POST reload`: all of it or nothing."""
+        """Read the configuration again, or say what that would change: all of it or nothing."""
         dry_run, reason = call.sent(ReloadRequest).dry_run, read_reason(call)
         outcome = await self._parts.reload(dry_run=dry_run)
         if outcome.mistakes:
@@ -155,12 +124,13 @@ class AdminOperations:
         return {
             "applied": not dry_run,
             "changed": outcome.changed,
+            "fields": outcome.fields,
             "needs_restart": outcome.needs_restart,
             "audit_id": audit_id,
         }
 
     async def audit(self, call: Call) -> Object:
-        """Answer `GET audit`."""
+        """List who changed what, the newest first."""
         entries, cursor = await self._parts.audit.list_entries(call.page, account_id=call.query.get("account"))
         return page_of([audit_fields(entry) for entry in entries], cursor)
 

@@ -47,26 +47,37 @@ Handler = Callable[[Call], Awaitable[Mapping[str, object]]]
 
 @dataclass(frozen=True, slots=True)
 class AdminRoute:
-    """`path` stands below `/admin/api`; `answer` is one object, or for `is_list` the row of a page of them."""
+    """`line` is the method and the path below `/admin/api`; the handler's docstring is the summary in the document.
 
-    method: str
-    path: str
-    summary: str
+    `answer` is one object, or for `is_list` the row of a page of them.
+    """
+
+    line: str
     handler: Handler
     answer: type[Answer]
     body: type[Body] | None = None
     query: Sequence[str] = ()
     is_list: bool = False
     status: int = 200
+    method: str = field(init=False)
+    path: str = field(init=False)
     segments: Sequence[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "segments", tuple(self.path.strip("/").split("/")))
+        method, _, path = self.line.partition(" ")
+        object.__setattr__(self, "method", method)
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "segments", tuple(path.split("/")))
 
     @property
     def writes(self) -> bool:
         """Whether it changes something."""
         return self.method != "GET"
+
+    @property
+    def summary(self) -> str:
+        """What it does."""
+        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 def find_route(routes: Sequence[AdminRoute], method: str, path: str) -> tuple[AdminRoute, Mapping[str, str]]:
