@@ -8,6 +8,7 @@ from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
+from freetheai_gateway.limits.shared import SharedLimiter
 from freetheai_gateway.services.strangers import UnknownKeyBudget
 from freetheai_gateway.web.admin.accounts import AdminAccounts
 from freetheai_gateway.web.admin.endpoint import BASE, AdminEndpoint
@@ -50,8 +51,10 @@ def unknown_key_budget(clock: Clock) -> UnknownKeyBudget:
     return UnknownKeyBudget(RefusalGuard(limit=UNKNOWN_KEYS_A_MINUTE), clock)
 
 
-def standings_in_memory(limiter: MemoryLimiter) -> Standings:
-    """Ask the limiter of this process."""
+def standings_of(limiter: MemoryLimiter | SharedLimiter) -> Standings:
+    """Ask whoever counts."""
+    if isinstance(limiter, SharedLimiter):
+        return limiter.standings
 
     async def standings(account_id: str, limits: Limits) -> Sequence[Standing]:
         return limiter.standing(account_id, limits)

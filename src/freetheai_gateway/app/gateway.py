@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Self
 
-from freetheai_gateway.app.admin import Admin, admin_routes, standings_in_memory, unknown_key_budget
+from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.local_models import MakeModel, make_local_model
@@ -155,7 +155,7 @@ class Gateway:
             audit=SqlAudit(self._database),
             usage=self._usage,
             directory=self.directory,
-            standings=standings_in_memory(self.limiter),
+            standings=standings_of(self.limiter),
             upstreams=UpstreamStates(self.directory, self._clock),
             reload=reload,
             clock=self._clock,
