@@ -11,7 +11,7 @@ from freetheai_gateway.app.node import live
 from freetheai_gateway.log import configure, get_log
 from freetheai_gateway.services.reloading import Mistake, ReloadOutcome
 from freetheai_gateway.settings.defaults import listening_on
-from freetheai_gateway.settings.problems import Problem, SettingsInvalid
+from freetheai_gateway.settings.problems import SettingsInvalid
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.web.edge.listener import bind
 from freetheai_gateway.web.edge.open_files import raise_open_files_limit
@@ -29,7 +29,6 @@ def serve(settings: Settings, announce: Announce, read_again: Callable[[], Setti
     into an exit code and a sentence. Raises `web.edge.listener.CannotListen` and
     `store.errors.StoreFailed`.
     """
-    refuse_what_is_not_built(settings)
     configure(settings.log.level, settings.log.format)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server can reload: its default would end the process
     raise_open_files_limit()
@@ -40,14 +39,6 @@ def serve(settings: Settings, announce: Announce, read_again: Callable[[], Setti
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, announce, read_again))
     return 0
-
-
-def refuse_what_is_not_built(settings: Settings) -> None:
-    """Raise `SettingsInvalid` for settings that would be ignored in silence where exactness depends on them."""
-    if settings.server.workers > 1:
-        problem = "one gateway is one process in this version"
-        hint = "start several gateways on one Redis and one PostgreSQL, each on its own port, behind a balancer"
-        raise SettingsInvalid([Problem("server.workers", problem, hint)])
 
 
 async def _serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -27,14 +28,16 @@ def siblings(
     return {slot: MailedSiblings(slot, mailboxes, board, answer_s=answer_s) for slot in (1, 2, 3)}
 
 
+def answer(slot: int, kind: str) -> bytes:
+    """Say who answers what, at length."""
+    return b"%d:%s:" % (slot, kind.encode()) + LONG
+
+
 async def test_ask_when_others_serve_then_each_answers_once_and_nobody_asks_itself(mailboxes: Mailboxes) -> None:
     """Long answers come whole."""
     workers = siblings(mailboxes, (1, 2, 3), lost=4)
     async with asyncio.TaskGroup() as tasks:
-        serving = [
-            tasks.create_task(workers[slot].serve(lambda kind, slot=slot: b"%d:%s:" % (slot, kind.encode()) + LONG))
-            for slot in (1, 2, 3)
-        ]
+        serving = [tasks.create_task(workers[slot].serve(partial(answer, slot))) for slot in (1, 2, 3)]
         assert await workers[1].ask("metrics") == [b"2:metrics:" + LONG, b"3:metrics:" + LONG]
         assert await asyncio.gather(*(workers[2].ask("health") for _ in range(3))) == 3 * [
             [b"1:health:" + LONG, b"3:health:" + LONG]

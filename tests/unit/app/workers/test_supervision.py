@@ -39,9 +39,7 @@ def test_started_when_the_first_worker_serves_then_the_others_start_and_the_last
     node.begin(0.0)
     assert node.started(1, 0.0) == [Start(2), Start(3)]
     assert node.started(3, 0.0) == []
-    assert not node.is_open
     assert node.started(2, 0.0) == [Tell(1, Step.ANNOUNCE)]
-    assert node.is_open
     assert node.living == [1, 2, 3]
 
 
