@@ -11,9 +11,10 @@ from typing import Self
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
+from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
-from freetheai_gateway.app.reload import changed_fields, changes, merge, needs_restart
+from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -38,7 +39,6 @@ from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
 from freetheai_gateway.services.upstream_states import UpstreamStates
-from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
 from freetheai_gateway.store.audit import SqlAudit
@@ -48,8 +48,6 @@ from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.usage import SqlUsage
 from freetheai_gateway.upstream.http1 import Http1Client
-from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
-from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
@@ -66,15 +64,18 @@ FIRST_PRUNE_AFTER_S = 60.0
 class Gateway:
     """Everything that runs. `asgi` answers requests as soon as `open` has returned, the local model or not."""
 
-    def __init__(self, settings: Settings, database: Database, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, journal: Journal, clock: Clock, make_model: MakeModel
+    ) -> None:
         self.settings = settings
+        self._make_model = make_model
         self._database = database
         self._journal = journal
         self._clock = clock
         self._log = get_log("gateway")
         self._running = AsyncExitStack()
         self.local_models = {
-            provider.name: _local_model(provider) for provider in settings.providers if provider.api == LOCAL_API
+            provider.name: make_model(provider) for provider in settings.providers if provider.api == LOCAL_API
         }
         self.accounts = SqlAccounts(database)
         self._usage = SqlUsage(database)
@@ -96,8 +97,12 @@ class Gateway:
         )
 
     @classmethod
-    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+    async def open(
+        cls, settings: Settings, *, clock: Clock | None = None, make_model: MakeModel = make_local_model
+    ) -> Self:
         """Create or migrate the database, replay what a killed process left, and start the background work.
+
+        `make_model` gives a provider its embedded model, which runs here or in a process of its own.
 
         Raises `store.errors.StoreFailed` where the database or the journal can't be used.
         """
@@ -107,7 +112,7 @@ class Gateway:
         journal = Journal.open(
             JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync), SqlUsage(database)
         )
-        gateway = cls(settings, database, journal, clock or SystemClock())
+        gateway = cls(settings, database, journal, clock or SystemClock(), make_model)
         await gateway._start()
         return gateway
 
@@ -203,27 +208,37 @@ class Gateway:
 
         Embedded models that are new are started before the swap, those that are gone are stopped after it.
         """
-        running = self.settings
         outcome = self.compare(read)
         for place in outcome.needs_restart:
             self._log.warning("not_reloaded", where=place, hint="restart the gateway to change it")
+        await self.adopt(self.prepare(read))
+        self._log.info("reloaded", **outcome.changed)
+        return outcome
+
+    def prepare(self, read: Settings) -> Prepared:
+        """Make what a new configuration needs, so that adopting it can't fail; nothing changes yet."""
+        running = self.settings
         settings = merge(running, read)
-        old_models = self.local_models
-        self.local_models = {
-            provider.name: old_models[provider.name] if provider in running.providers else _local_model(provider)
+        models = {
+            provider.name: self.local_models[provider.name]
+            if provider in running.providers
+            else self._make_model(provider)
             for provider in settings.providers
             if provider.api == LOCAL_API
         }
+        return Prepared(settings, models, build_offer(settings, models, self.directory.offer.fleet))
+
+    async def adopt(self, prepared: Prepared) -> None:
+        """Swap what is on offer; requests that run keep the old one."""
+        old_models, self.local_models = self.local_models, dict(prepared.models)
         for model in self.local_models.values():
             await model.start()
-        self.settings = settings
-        self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet)
+        self.settings = prepared.settings
+        self.directory.offer = prepared.offer
         await self._restore_daily_counts()
-        self._log.info("reloaded", **outcome.changed)
         for name, model in old_models.items():
             if self.local_models.get(name) is not model:
                 await model.stop()
-        return outcome
 
     async def close(self) -> None:
         """End what `open` started; records that are still in the journal go into the database."""
@@ -322,14 +337,3 @@ def _at_the_end_of_this_turn(flush: Callable[[], None]) -> bool:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
-
-
-def _local_model(provider: ProviderSettings) -> LocalModel:
-    settings = LocalModelSettings(
-        model_path=provider.model_path,
-        # The demonstration model rambles to the end of its context; an operator's own model has its own cap.
-        default_output_tokens=None if provider.model_path else LocalModelSettings().default_output_tokens,
-        context_window=provider.context_window,
-        threads=provider.threads or None,
-    )
-    return LocalModel(settings, get_log("local_model"))

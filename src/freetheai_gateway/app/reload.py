@@ -1,16 +1,28 @@
 """What a reload takes over of a new configuration, and how it says what changed: names and places, never values."""
 
 from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
+from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.settings.tree import Settings
+from freetheai_gateway.upstream.llamacpp.model import EmbeddedModel
 
 RELOADED = ("site", "access", "tiers", "families", "aliases", "providers", "models", "pools")
 """The tables that a reload re-reads; all others hold until a restart."""
 
 _NAMES = {"tiers": "level", "families": "name", "aliases": "match", "providers": "name", "models": "id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration that was read again, with everything made that adopting it takes."""
+
+    settings: Settings
+    models: Mapping[str, EmbeddedModel]
+    offer: Offer
 
 
 def merge(running: Settings, read: Settings) -> Settings:
