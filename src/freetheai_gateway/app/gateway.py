@@ -45,6 +45,7 @@ from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
 from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
@@ -125,6 +126,7 @@ class Gateway:
             gate=OperatorGate(settings.metrics.token),
             is_draining=is_draining,
             max_body_bytes=settings.server.max_body_bytes,
+            crowd=Crowd(settings.server.max_requests, settings.server.max_held_bytes),
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
         table = build_routes(services)
