@@ -24,7 +24,9 @@ async def prove() -> bool:
     print(f"healthy     p50 {healthy.percentile_ms(50):.1f} ms, p99 {healthy.percentile_ms(99):.1f} ms")
     print(f"failing 50% p50 {failing.percentile_ms(50):.1f} ms, p99 {failing.percentile_ms(99):.1f} ms")
     print(f"answered    {failing.answers['whole']} of {REQUESTS}; all: {dict(failing.answers)}")
-    print(f"            {late} whole replies were silent until their total deadline, which ends a request; {answered:.2%}")
+    print(
+        f"            {late} whole replies were silent until their total deadline, which ends a request; {answered:.2%}"
+    )
     broken = await _measure(0.5, AFTER_CONTENT)
     print(f"broken after content (nothing can take over): {dict(broken.answers)}")
     return answered >= 0.999 and failing.percentile_ms(99) < bound_ms and set(broken.answers) <= {"whole", "broken"}
