@@ -34,7 +34,7 @@ class CompletionRoute:
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         with self._crowd.place(request):
             body = await read_body(request, self._max_body_bytes)
             sent = Sent(body, forwarded(request, self._dialect))
@@ -52,7 +52,7 @@ class CountTokensRoute:
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         body = await read_body(request, self._max_body_bytes)
         sent = Sent(body, forwarded(request, response.dialect))
         await response.reply(await self._counter.count(sent, trace.caller, trace))
