@@ -27,9 +27,7 @@ COLUMNS = (
 
 
 def drill(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Play every failure of an upstream, and show what members see.
-
-    The gateway that is asked is one of its own.
+    """Play every failure of an upstream, show what members see.
 
     It starts scripted upstreams and a gateway beside them, with the usual rules and a hundredth of the usual patience;
     no provider of the configuration is called. Exit code 1 where something is not as docs/failover.md promises.
