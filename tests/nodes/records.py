@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,4 +40,5 @@ def of_postgres(url: str) -> Records:
         finally:
             await connection.close()
 
-    return asyncio.run(read())
+    with ThreadPoolExecutor(1) as thread:  # whoever asks may have a loop of its own
+        return thread.submit(asyncio.run, read()).result()
