@@ -105,6 +105,12 @@ class AccessDenied(GatewayError):
     type = "model_access_denied"
 
 
+class ReadOnlyKey(AccessDenied):
+    """The key alone may look at the account and not change it."""
+
+    type = "read_only_key"
+
+
 class AccountPaused(AccessDenied):
     """An operator suspended the account."""
 
@@ -225,10 +231,12 @@ KNOWN_CODES = frozenset(
         "model_retired",
         "not_configured",
         "not_found_error",
+        "overloaded",
         "provider_error",
         "provider_timeout",
         "provider_unavailable",
         "rate_limit_error",
+        "read_only_key",
         "refusals",
         "request_too_large",
         "requests_per_minute",

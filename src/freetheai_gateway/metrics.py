@@ -147,8 +147,12 @@ class Family(msgspec.Struct, frozen=True):
 _WORST: Mapping[str, Callable[[float, float], float]] = {
     "freetheai_limits_backend_up": min,
     "freetheai_breaker_open": max,
+    "freetheai_upstream_breaker_open": max,
+    "freetheai_upstream_cooling_keys": max,
+    "freetheai_prefix_requests": max,
+    "freetheai_prefix_status": min,
 }
-"""Gauges of which the processes' values are not added up: the worst one stands for all."""
+"""Gauges that are not added up: the worst process stands for all. What is told of prefixes is the node's already."""
 
 
 def join_families(processes: Iterable[Sequence[Family]]) -> list[Family]:

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -12,24 +12,30 @@ from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unkno
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
+from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.app.surroundings import Surroundings
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
+from freetheai_gateway.domain.audit import HOLDER
 from freetheai_gateway.domain.health import Thresholds
+from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Gauges, Metrics
+from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.checks import Checks
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
 from freetheai_gateway.services.reports import NodeReports
@@ -46,6 +52,7 @@ from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Router
@@ -133,6 +140,9 @@ class Gateway:
             gate=OperatorGate(settings.metrics.token),
             is_draining=is_draining,
             max_body_bytes=settings.server.max_body_bytes,
+            crowd=Crowd(settings.server.max_requests, settings.server.max_held_bytes),
+            own_account=OwnAccount(self.directory, self._usage, standings_of(self.limiter), self._clock),
+            desk=AccountDesk(self.accounts, self._clock, HOLDER),
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
         table = build_routes(services)
@@ -162,17 +172,17 @@ class Gateway:
         )
         return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
 
+    def upstreams(self) -> Sequence[ProviderStanding]:
+        """Tell how every provider stands now."""
+        return standings(self.directory, self._clock)
+
     def _gauges(self) -> Gauges:
         return {
+            **pool_gauges(self.directory, self._observer, self._clock),
             "freetheai_open_streams": (
                 "Streams that are open now.",
                 (),
                 lambda: {(): self.completions.open_streams},
-            ),
-            "freetheai_upstream_in_flight": (
-                "Calls to upstreams that run now.",
-                ("provider",),
-                lambda: {(name,): count for name, count in self.directory.offer.fleet.in_flight().items()},
             ),
             "freetheai_journal_pending_records": (
                 "Usage records that are not in the database yet.",
@@ -242,13 +252,15 @@ class Gateway:
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
         await self._start_limits()
-        await self._restore_daily_counts()
+        await self._restore_daily_counts(must=True)
+        await restore_budgets(self.directory, self._usage, self._clock, workers=self.settings.server.workers)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
         self._supervise("reports", self._reports.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
@@ -269,10 +281,7 @@ class Gateway:
         while True:
             await healed.wait()
             healed.clear()
-            try:
-                await self._restore_daily_counts()
-            except StoreUnavailable as error:
-                self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+            await self._restore_daily_counts()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -294,11 +303,22 @@ class Gateway:
         for model in self.local_models.values():
             await model.stop()
 
-    async def _restore_daily_counts(self) -> None:
-        """Go on counting where the last process stopped; only where a tier has a daily cap at all."""
-        if any(tier.limits.daily_requests is not None for tier in self.directory.offer.catalogue.tiers):
-            day = utc_day(self._clock.wall())
-            self.limiter.restore_day(day, await self._usage.successes_on(day))
+    async def _restore_daily_counts(self, *, must: bool = False) -> None:
+        """Go on counting where the last process stopped; only where a tier has a daily cap at all.
+
+        A database that is away keeps a gateway from starting (`must`), and never ends one that runs.
+        """
+        if all(tier.limits.daily_requests is None for tier in self.directory.offer.catalogue.tiers):
+            return
+        day = utc_day(self._clock.wall())
+        try:
+            successes = await self._usage.successes_on(day)
+        except StoreUnavailable as error:
+            if must:
+                raise
+            self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+        else:
+            self.limiter.restore_day(day, successes)
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""

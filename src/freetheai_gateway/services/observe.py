@@ -12,7 +12,7 @@ FOREIGN_CODE = "upstream"
 """Stands in labels for a code that an upstream made up."""
 Health = Mapping[str, HealthSnapshot]
 """What one process knows, by prefix."""
-_NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "restarting"})
+_NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "overloaded", "restarting"})
 
 
 DOCUMENTED_FIELDS = frozenset(
