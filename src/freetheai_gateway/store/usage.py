@@ -4,13 +4,14 @@ Roll-ups change only in the transaction that inserts the rows they count, and on
 replayed journal counts nothing twice. What a journal holds is here at most `JournalSettings.drain_s` later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Delete, Row, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.clock import utc_day
+from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
@@ -143,17 +144,22 @@ class SqlUsage:
             rows = (await connection.execute(statement)).all()
         return [_usage_row(by, row) for row in rows]
 
-    async def successes_on(self, day: str) -> Mapping[str, int]:
-        """Count the delivered answers per account on a UTC day; accounts without one are absent."""
-        successes = func.sum(USAGE_DAYS.c.successes)
+    async def delivered_on(self, day: str) -> Delivered:
+        """Count the delivered answers and images per account on a UTC day; accounts without are absent."""
+        successes, images = func.sum(USAGE_DAYS.c.successes), func.sum(USAGE_DAYS.c.images)
         statement = (
-            select(USAGE_DAYS.c.account_id, successes.label("successes"))
+            select(USAGE_DAYS.c.account_id, successes.label("successes"), images.label("images"))
             .where(USAGE_DAYS.c.day == day)
             .group_by(USAGE_DAYS.c.account_id)
-            .having(successes > 0)
+            .having((successes > 0) | (images > 0))
         )
         async with self._database.read("counting a day's answers") as connection:
-            return {row.account_id: int(row.successes) for row in await connection.execute(statement)}
+            rows = (await connection.execute(statement)).all()
+        return Delivered(
+            day=day,
+            answers={row.account_id: int(row.successes) for row in rows if row.successes},
+            images={row.account_id: int(row.images) for row in rows if row.images},
+        )
 
     async def totals(self) -> UsageTotals:
         """Read the sums over all time: one row, untouched by retention."""

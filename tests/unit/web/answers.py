@@ -61,9 +61,9 @@ class RankedUsage:
         """Know nothing."""
         return []
 
-    async def successes_on(self, day: str) -> Mapping[str, int]:
+    async def delivered_on(self, day: str) -> Delivered:
         """Know nothing."""
-        return {}
+        return Delivered(day, {})
 
     async def totals(self) -> UsageTotals:
         """Know nothing."""
