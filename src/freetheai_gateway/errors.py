@@ -13,7 +13,6 @@
     ├── LimitExceeded           429   rate, concurrency or daily limit, with where it stands
     ├── ClientCanceled          499   only in logs, records and metrics
     ├── ServerError             500   ours
-    ├── LimitsUnavailable       503   nothing can be counted now, and nothing passes uncounted
     ├── ProviderError           502
     ├── ProviderUnavailable     503
     └── ProviderTimeout         504
@@ -177,13 +176,6 @@ class ServerError(GatewayError):
 
     status = 500
     type = "server_error"
-
-
-class LimitsUnavailable(GatewayError):
-    """Counts can't be reached, and the operator wants that nothing passes then."""
-
-    status = 503
-    type = "limits_unavailable"
 
 
 class ProviderError(GatewayError):

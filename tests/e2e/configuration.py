@@ -36,6 +36,14 @@ FIFTIETH: Mapping[str, Value] = {
 }
 """A fiftieth of the defaults (but for `discard_s`, which must cover the sending of a large body)."""
 
+FORGIVING: Mapping[str, Value] = {
+    "attempts": 1,
+    "breaker_failures": 1_000_000,
+    "dead_key_s": 0.001,
+    "max_cooldown_s": 0.001,
+}
+"""Every request is sent once, and no failure is held against an upstream: for tests that are about something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -46,6 +54,7 @@ class Plan:
     edge: Mapping[str, Value] = field(default_factory=lambda: UNHURRIED)
     server: Mapping[str, Value] = field(default_factory=dict)
     access: Mapping[str, Value] = field(default_factory=dict)
+    pools: Mapping[str, Value] = field(default_factory=lambda: FORGIVING)
     window_s: float = 60.0
     timeouts: str = "{ connect_s = 1, first_byte_s = 1.5, idle_s = 1.5, total_s = 18 }"
 
@@ -105,6 +114,9 @@ window_s = {plan.window_s}
 
 [access]
 {_lines(plan.access)}
+
+[pools]
+{_lines(plan.pools)}
 
 {_ACCESS}
 [[providers]]

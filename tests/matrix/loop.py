@@ -85,6 +85,9 @@ class _HttpReply:
         """Unused: the body is handed over beside it."""
         raise NotImplementedError
 
+    def content_came(self) -> None:
+        """Nothing is waited for."""
+
     def close(self) -> None:
         """Nothing is open."""
 

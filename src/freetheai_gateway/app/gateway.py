@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
+from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.reload import changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
@@ -16,7 +17,7 @@ from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.health import Thresholds
-from freetheai_gateway.limits.memory import MemoryLimiter
+from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Metrics
@@ -67,7 +68,8 @@ class Gateway:
         self.accounts = SqlAccounts(database)
         self._usage = SqlUsage(database)
         self._feed = ChangeFeed(database)
-        self.limiter = MemoryLimiter(clock)
+        self._limits = build_backend(settings, clock)
+        self.limiter = self._limits.limiter
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models))
         self.authenticator = Authenticator(self.accounts, self.directory)
@@ -146,14 +148,18 @@ class Gateway:
             "freetheai_upstream_in_flight": (
                 "Calls to upstreams that run now.",
                 ("provider",),
-                lambda: {(name,): count for name, count in self._dispatcher.in_flight.items()},
+                lambda: {(name,): count for name, count in self.directory.offer.fleet.in_flight().items()},
             ),
             "freetheai_journal_pending_records": (
                 "Usage records that are not in the database yet.",
                 (),
                 lambda: {(): self._journal.pending},
             ),
-            "freetheai_limits_backend_up": ("Whether limits are counted where they should be.", (), lambda: {(): 1}),
+            "freetheai_limits_backend_up": (
+                "Whether limits are counted where they should be.",
+                (),
+                lambda: {(): int(self._limits.up)},
+            ),
         }
 
     async def reload(self, read: Settings) -> None:
@@ -175,7 +181,7 @@ class Gateway:
         for model in self.local_models.values():
             await model.start()
         self.settings = settings
-        self.directory.offer = build_offer(settings, self.local_models)
+        self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet)
         await self._restore_daily_counts()
         self._log.info("reloaded", **changed)
         for name, model in old_models.items():
@@ -191,6 +197,7 @@ class Gateway:
         running.push_async_callback(self._database.close)
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
+        await self._start_limits()
         await self._restore_daily_counts()
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
@@ -200,6 +207,15 @@ class Gateway:
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
+
+    async def _start_limits(self) -> None:
+        """Connect to Redis, if that is where limits are counted; one that is away does not hinder the start."""
+        redis = self._limits.redis
+        if redis is not None:
+            self._running.push_async_callback(redis.close)
+            redis.watch(self._delivered_today, self._restore_daily_counts)
+            self._supervise("limits", redis.run)
+            await redis.tried.wait()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -222,10 +238,21 @@ class Gateway:
             await model.stop()
 
     async def _restore_daily_counts(self) -> None:
-        """Go on counting where the last process stopped; only where a tier has a daily cap at all."""
-        if any(tier.limits.daily_requests is not None for tier in self.directory.offer.catalogue.tiers):
-            day = utc_day(self._clock.wall())
-            self.limiter.restore_day(day, await self._usage.successes_on(day))
+        """Go on counting where the last process, or Redis, stopped."""
+        delivered = await self._delivered_today()
+        if delivered is not None:
+            await self.limiter.restore_day(delivered)
+
+    async def _delivered_today(self) -> Delivered | None:
+        """Read what counts against the caps of the day; `None` where no tier has one, or the ledger can't be read."""
+        limits = [tier.limits for tier in self.directory.offer.catalogue.tiers]
+        if all(of_tier.daily_requests is None and of_tier.images_per_day is None for of_tier in limits):
+            return None
+        try:
+            return await self._usage.delivered_on(utc_day(self._clock.wall()))
+        except StoreUnavailable as error:
+            self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+            return None
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""

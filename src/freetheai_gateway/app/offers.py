@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import asdict
+
 from freetheai_gateway.domain.catalogue import OTHER_FAMILY, Alias, Catalogue, Family, Model, ModelKind, Tier, family_of
+from freetheai_gateway.domain.fleet import Fleet
 from freetheai_gateway.domain.limits import Limits
-from freetheai_gateway.domain.pools import Quirks, Timeouts, Upstream
+from freetheai_gateway.domain.pools import KeyLimits, PoolPolicy, Quirks, Timeouts, Upstream
 from freetheai_gateway.domain.usage import Price
 from freetheai_gateway.services.directory import Offer, Site
 from freetheai_gateway.services.ports import Provider
@@ -20,8 +23,11 @@ from freetheai_gateway.upstream.providers import APIS, HTTPProvider, ProviderCon
 LOCAL_API = "llamacpp"
 
 
-def build_offer(settings: Settings, local_models: Mapping[str, LocalModel]) -> Offer:
-    """Build the offer of one configuration; `local_models` are the running children by provider name."""
+def build_offer(settings: Settings, local_models: Mapping[str, LocalModel], replaces: Fleet | None = None) -> Offer:
+    """Build the offer of one configuration; `local_models` are the running children by provider name.
+
+    `replaces` is the fleet of the configuration before, whose breakers, keys and counts are taken over.
+    """
     return Offer(
         site=Site(
             name=settings.site.name,
@@ -39,6 +45,8 @@ def build_offer(settings: Settings, local_models: Mapping[str, LocalModel]) -> O
         },
         concurrency_wait_s=settings.access.concurrency_wait_s,
         public_catalog=settings.access.public_catalog,
+        policy=PoolPolicy(**asdict(settings.pools)),
+        replaces=replaces,
     )
 
 
@@ -121,6 +129,7 @@ def _provider(provider: ProviderSettings, local_models: Mapping[str, LocalModel]
     timeouts = Timeouts(
         connect_s=provider.timeouts.connect_s,
         first_byte_s=provider.timeouts.first_byte_s,
+        first_content_s=provider.timeouts.first_content_s,
         idle_s=provider.timeouts.idle_s,
         total_s=provider.timeouts.total_s,
     )
@@ -140,8 +149,21 @@ def _provider(provider: ProviderSettings, local_models: Mapping[str, LocalModel]
             api_keys=tuple(provider.api_keys),
             proxy=provider.proxy,
             max_concurrency=provider.max_concurrency,
+            key_limits=_key_limits(provider),
+            daily_budget_micro_usd=round(provider.daily_budget_usd * 1_000_000),
             timeouts=timeouts,
             shared_with_members=provider.shared_with_members,
             headers=provider.headers,
         )
+    )
+
+
+def _key_limits(provider: ProviderSettings) -> KeyLimits:
+    limits = provider.limits_per_key
+    return KeyLimits(
+        requests_per_minute=limits.requests_per_minute,
+        requests_per_day=limits.requests_per_day,
+        tokens_per_minute=limits.tokens_per_minute,
+        tokens_per_day=limits.tokens_per_day,
+        day_starts_s=limits.day_starts_s,
     )

@@ -6,7 +6,7 @@ from msgspec.structs import fields, replace
 
 from freetheai_gateway.settings.tree import Settings
 
-RELOADED = ("site", "access", "tiers", "families", "aliases", "providers", "models")
+RELOADED = ("site", "access", "tiers", "families", "aliases", "providers", "models", "pools")
 """The tables that a reload re-reads; all others hold until a restart."""
 
 _NAMES = {"tiers": "level", "families": "name", "aliases": "match", "providers": "name", "models": "id"}

@@ -41,9 +41,10 @@ def serve(settings: Settings, announce: Announce, read_again: Callable[[], Setti
 
 def refuse_what_is_not_built(settings: Settings) -> None:
     """Raise `SettingsInvalid` for settings that would be ignored in silence where exactness depends on them."""
-    if settings.limits.backend != "memory":
-        problem = 'only "memory" is there in this version: limits would not be shared between processes'
-        raise SettingsInvalid([Problem("limits.backend", problem, 'set it to "memory"')])
+    if settings.server.workers > 1:
+        problem = "one gateway is one process in this version"
+        hint = "start several gateways on one Redis and one PostgreSQL, each on its own port, behind a balancer"
+        raise SettingsInvalid([Problem("server.workers", problem, hint)])
 
 
 async def _serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings]) -> None:

@@ -71,9 +71,9 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     """The rule that said no, with where it stands; nothing was consumed.
 
     `retry_after_s` is when the rule would first admit, if nothing else happens: the first instant at which the
-    window has room, midnight UTC for the day and its images, `CONCURRENCY_RETRY_S` for concurrency. Where several rules say no,
-    it is the one that takes longest, so that nobody is sent back too early; concurrency is named only when it
-    stands alone.
+    window has room, midnight UTC for the day and its images, `CONCURRENCY_RETRY_S` for concurrency. Where several
+    rules say no, it is the one that takes longest, so that nobody is sent back too early; concurrency is named only
+    when it stands alone.
     """
 
     rule: Rule

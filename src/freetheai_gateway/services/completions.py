@@ -3,13 +3,12 @@
 parse   the dialect reads the few fields that the gateway needs
 find    the model, and an upstream that speaks the client's dialect
 admit   account, tier, limits: one decision; from here on a slot is held
-send    the request goes to the upstream
+send    the request goes to an upstream, and to another one where that fails before content
 relay   bytes pass; model, usage and end are watched
 settle  the record is written, the slot freed, then the last bytes are sent
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -19,7 +18,7 @@ from freetheai_gateway.domain.catalogue import ModelKind
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.directory import Directory
-from freetheai_gateway.services.dispatch import Attempt, Dispatcher
+from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.limit_headers import limit_lines
 from freetheai_gateway.services.ports import Ledger, Sink
@@ -83,18 +82,11 @@ class Completions:
 
     async def _answer(self, exchange: Exchange) -> None:
         if not exchange.request.streamed:
-            await self._relay(exchange, relay_whole)
+            await self._dispatcher.answer(exchange, relay_whole)
             return
         exchange.sink.keep_alive(exchange.dialect.keepalive)
         self.open_streams += 1
         try:
-            await self._relay(exchange, relay_stream)
+            await self._dispatcher.answer(exchange, relay_stream)
         finally:
             self.open_streams -= 1
-
-    async def _relay(self, exchange: Exchange, relay: Callable[[Attempt, Exchange], Awaitable[None]]) -> None:
-        attempt = await self._dispatcher.send(exchange)
-        try:
-            await relay(attempt, exchange)
-        finally:
-            attempt.close()

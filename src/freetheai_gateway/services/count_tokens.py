@@ -15,10 +15,11 @@ from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import token_count
 from freetheai_gateway.jsonc import Decoder, InvalidJSON, encode, write_fields
 from freetheai_gateway.services.admit import Admission, check_access
+from freetheai_gateway.services.attempts import take_one
 from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
 from freetheai_gateway.services.completions import Sent
 from freetheai_gateway.services.directory import Directory, Offer
-from freetheai_gateway.services.ports import ProviderCall, Readiness, UpstreamClient, UpstreamFailed
+from freetheai_gateway.services.ports import ProviderCall, Readiness, UpstreamClient, UpstreamFailed, UpstreamRequest
 from freetheai_gateway.services.provider_errors import from_complaint, from_fault, from_transport
 from freetheai_gateway.services.trace import Trace
 
@@ -61,7 +62,7 @@ class TokenCounter:
     async def _ask(
         self, upstream: Upstream, request: RawRequest, sent: Sent, offer: Offer, trace: Trace
     ) -> bytes | None:
-        """Ask an upstream that speaks Messages; `None` where it does not offer to count."""
+        """Ask an upstream that speaks Messages; `None` where it does not offer to count, or may not be called now."""
         body = write_fields(request.fields | {"model": upstream.model})
         call = ProviderCall(
             DialectName.ANTHROPIC_MESSAGES,
@@ -71,9 +72,18 @@ class TokenCounter:
             headers=sent.headers,
             operation=OPERATION,
         )
+        place = take_one(upstream, offer.fleet, self._clock)
+        if place is None:
+            return None
         trace.provider, trace.upstream_model = upstream.provider, upstream.model
         try:
-            reply = await self._client.send(offer.providers[upstream.provider].call(call))
+            return await self._count(offer.providers[upstream.provider].call(call, place.key.index), trace)
+        finally:
+            place.leave()
+
+    async def _count(self, call: UpstreamRequest, trace: Trace) -> bytes | None:
+        try:
+            reply = await self._client.send(call)
         except UpstreamFailed as failed:
             raise from_transport(failed, trace) from failed
         try:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from freetheai_gateway.domain.accounts import Account, effective_tier
 from freetheai_gateway.domain.catalogue import Catalogue, Model, ModelKind, Tier
+from freetheai_gateway.domain.fleet import Fleet
 from freetheai_gateway.domain.limits import UNLIMITED, Limits
-from freetheai_gateway.domain.pools import Upstream
+from freetheai_gateway.domain.pools import PoolPolicy, Upstream
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.services.ports import Provider, Readiness
 
@@ -34,13 +35,17 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One configuration, ready to serve."""
+    """One configuration, ready to serve. `replaces` is the fleet of the one before, for what a reload keeps."""
 
     site: Site
     catalogue: Catalogue
     providers: Mapping[str, Provider]
     concurrency_wait_s: float = 0.0
     public_catalog: bool = False
+    policy: PoolPolicy = field(default_factory=PoolPolicy)
+    replaces: Fleet | None = field(default=None, repr=False, compare=False)
+    fleet: Fleet = field(init=False, repr=False, compare=False)
+    """What is known of the providers while they are called."""
     _usable: Mapping[tuple[str, bool], Sequence[tuple[Upstream, Provider]]] = field(
         init=False, repr=False, compare=False
     )
@@ -58,6 +63,9 @@ class Offer:
             for unlimited in (False, True)
         }
         object.__setattr__(self, "_usable", usable)
+        terms = {name: provider.terms for name, provider in self.providers.items()}
+        object.__setattr__(self, "fleet", Fleet(terms, self.policy, self.replaces))
+        object.__setattr__(self, "replaces", None)  # else every configuration would keep all those before it
 
     def find_model(self, name: str, kind: ModelKind) -> Model:
         """Find the model that a client named. Raises `InvalidRequest` with what it may have meant."""

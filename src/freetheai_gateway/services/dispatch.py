@@ -1,62 +1,62 @@
-"""Sending an admitted request to one of the model's upstreams."""
+"""Sending an admitted request to the upstreams of its model, until one answers or nothing is left to try."""
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from random import random
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.complaint import parse_complaint
 from freetheai_gateway.dialects.lanes import Lane
 from freetheai_gateway.dialects.protocol import Dialect, MalformedReply
 from freetheai_gateway.domain.catalogue import Model
-from freetheai_gateway.domain.pools import Upstream, choose
+from freetheai_gateway.domain.places import Place
+from freetheai_gateway.domain.pools import Upstream
+from freetheai_gateway.domain.usage import cost_micro_usd
 from freetheai_gateway.errors import GatewayError, InvalidRequest
+from freetheai_gateway.services.attempts import Asker, Course
 from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.lanes import LaneBuilder
-from freetheai_gateway.services.ports import ProviderCall, Readiness, UpstreamClient, UpstreamFailed, UpstreamReply
-from freetheai_gateway.services.provider_errors import from_complaint, from_transport, provider_busy
+from freetheai_gateway.services.ports import ProviderCall, UpstreamClient, UpstreamFailed, UpstreamReply
+from freetheai_gateway.services.provider_errors import from_complaint, from_transport
+from freetheai_gateway.services.trace import Trace
 
 MAX_DROPPED = 30
+DROPPED = b"x-gateway-dropped"
 _FIELD = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,60}")
 
 
 class Attempt:
-    """A call that was answered with success: the reply, and its place in flight until `close`."""
+    """A call that was answered with success, to be relayed."""
 
-    __slots__ = ("_dispatcher", "lane", "reply", "upstream")
+    __slots__ = ("_clock", "_place", "begun", "lane", "reply")
 
-    def __init__(self, reply: UpstreamReply, lane: Lane, upstream: Upstream, dispatcher: "Dispatcher") -> None:
+    def __init__(self, reply: UpstreamReply, lane: Lane, place: Place, clock: Clock) -> None:
         self.reply = reply
         self.lane = lane
-        self.upstream = upstream
-        self._dispatcher = dispatcher
+        self.begun = False
+        """Whether something of the reply went to the client: from then on no other upstream can take over."""
+        self._place = place
+        self._clock = clock
 
-    def close(self) -> None:
-        """Give the connection back, or abort it where the reply was not read to its end."""
-        self.reply.close()
-        self._dispatcher.leave(self.upstream.provider)
+    def content_came(self) -> None:
+        """Note the first content."""
+        self.reply.content_came()
+        self._place.came_alive(self._clock.monotonic())
+
+
+Relay = Callable[[Attempt, Exchange], Awaitable[None]]
 
 
 class Dispatcher:
-    """Chooses an upstream, sends, and counts what is in flight per provider."""
+    """Finds upstreams for requests, and answers them by one of these."""
 
     def __init__(self, client: UpstreamClient, lanes: LaneBuilder, clock: Clock) -> None:
         self._client = client
         self._lanes = lanes
         self._clock = clock
-        self._in_flight: dict[str, int] = {}
-
-    @property
-    def in_flight(self) -> Mapping[str, int]:
-        """How many calls run now, by provider."""
-        return self._in_flight
-
-    def leave(self, provider: str) -> None:
-        """Count one call less."""
-        self._in_flight[provider] -= 1
 
     def reachable(self, model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> Sequence[Upstream]:
         """Find the model's upstreams that clients of a dialect can be served by; none where none is set up at all.
@@ -74,71 +74,114 @@ class Dispatcher:
             )
         return reachable
 
-    async def send(self, exchange: Exchange) -> Attempt:
-        """Send to an upstream and wait for a head that says success.
+    async def answer(self, exchange: Exchange, relay: Relay) -> None:
+        """Send to one upstream after the other and relay the first good reply, as `docs/failover.md` says.
 
-        Raises the `GatewayError` that the client is to see: for a failed call, for an HTTP error,
-        `ProviderUnavailable` where no upstream has room now.
+        Raises the `GatewayError` that the client is to see: of the last call that failed, or `ProviderUnavailable`
+        where no upstream may be called now.
         """
-        upstream = self._choose(exchange)
         trace = exchange.trace
+        caller = trace.caller
+        assert caller is not None
+        asker = Asker(caller.account.id, exchange.model.id, exchange.body, exchange.request.fields)
+        course = Course(asker, exchange.upstreams, exchange.offer, self._clock)
+        while True:
+            place = course.take()
+            attempt: Attempt | None = None
+            try:
+                if place.repeats:
+                    await asyncio.sleep(course.pause_s())
+                lane = self._lane(place.seat.upstream, exchange)
+                if isinstance(lane, GatewayError):
+                    failure = lane
+                else:
+                    attempt = await self._send(place, lane, exchange)
+                    try:
+                        await relay(attempt, exchange)
+                    finally:
+                        attempt.reply.close()
+                    place.succeeded()
+                    return
+            except GatewayError as error:
+                failure = error
+            finally:
+                self._charge(place, trace)
+                place.leave()
+            _fail(course, place, failure, trace, begun=attempt is not None and attempt.begun)
+
+    def _lane(self, upstream: Upstream, exchange: Exchange) -> Lane | GatewayError:
+        """Render the request for one upstream, or say why it can't be said there."""
+        trace, provider = exchange.trace, exchange.offer.providers[upstream.provider]
+        trace.mishap = None
         trace.provider, trace.upstream_model = upstream.provider, upstream.model
-        trace.attempts += 1
         exchange.settlement.upstream = upstream
-        provider = exchange.offer.providers[upstream.provider]
-        lane = self._lanes.build(exchange, upstream, provider)
+        try:
+            lane = self._lanes.build(exchange, upstream, provider)
+        except InvalidRequest as refusal:
+            return refusal
+        if trace.dropped:
+            exchange.sink.drop_header(DROPPED)
+            trace.dropped = ()
         if lane.dropped:
             trace.dropped, trace.lane = lane.dropped, (exchange.dialect.name, lane.upstream_dialect)
-            exchange.sink.add_headers(((b"x-gateway-dropped", dropped_header(lane.dropped)),))
+            exchange.sink.add_headers(((DROPPED, dropped_header(lane.dropped)),))
+        return lane
+
+    async def _send(self, place: Place, lane: Lane, exchange: Exchange) -> Attempt:
+        """Call the upstream and wait for a head that says success. Raises what the client is to see otherwise."""
+        trace, upstream = exchange.trace, place.seat.upstream
         is_raw = lane.upstream_dialect == exchange.dialect.name
-        call = provider.call(
+        call = exchange.offer.providers[upstream.provider].call(
             ProviderCall(
                 dialect=lane.upstream_dialect,
                 model=upstream.model,
                 body=lane.body,
                 streamed=exchange.request.streamed,
                 headers=exchange.headers if is_raw else (),
-            )
+            ),
+            place.key.index,
         )
-        self._in_flight[upstream.provider] = self._in_flight.get(upstream.provider, 0) + 1
+        trace.attempts += 1
         trace.begin_wait()
         try:
             reply = await self._client.send(call)
         except UpstreamFailed as failed:
-            self.leave(upstream.provider)
             raise from_transport(failed, trace) from failed
-        except BaseException:
-            self.leave(upstream.provider)
-            raise
-        attempt = Attempt(reply, lane, upstream, self)
         if reply.status != HTTPStatus.OK:
-            raise await self._refused(attempt, exchange)
-        return attempt
+            raise await self._refused(reply, trace)
+        return Attempt(reply, lane, place, self._clock)
 
-    async def _refused(self, attempt: Attempt, exchange: Exchange) -> GatewayError:
+    async def _refused(self, reply: UpstreamReply, trace: Trace) -> GatewayError:
         """Read what an upstream says in an HTTP error."""
-        reply = attempt.reply
         try:
             body = await Body(reply).read_all(MAX_ERROR_BYTES)
         except (MalformedReply, UpstreamFailed):
             body = b""  # the status alone decides then
         finally:
-            attempt.close()
-        return from_complaint(parse_complaint(reply.status, body), reply, self._clock.wall(), exchange.trace)
+            reply.close()
+        return from_complaint(parse_complaint(reply.status, body), reply, self._clock.wall(), trace)
 
-    def _choose(self, exchange: Exchange) -> Upstream:
-        providers = exchange.offer.providers
+    def _charge(self, place: Place, trace: Trace) -> None:
+        """Count what the reply used where its key or its provider has a limit."""
+        if place.seat.provider.counts:
+            usage = trace.usage
+            place.charge(
+                usage.input_tokens + usage.output_tokens,
+                cost_micro_usd(usage, place.seat.upstream.price),
+                self._clock.monotonic(),
+                self._clock.wall(),
+            )
 
-        def has_room(upstream: Upstream) -> bool:
-            provider = providers[upstream.provider]
-            if provider.readiness() is not Readiness.READY:
-                return False
-            return provider.max_concurrency == 0 or self._in_flight.get(provider.name, 0) < provider.max_concurrency
 
-        chosen = choose(exchange.upstreams, has_room, random())  # noqa: S311 - load spreading, no secret
-        if chosen is None:
-            raise provider_busy(exchange.model.id)
-        return chosen
+def _fail(course: Course, place: Place, error: GatewayError, trace: Trace, *, begun: bool) -> None:
+    """Take in a failure. Raises the error where the client is to see it."""
+    mishap = trace.mishap
+    if mishap is None:
+        course.skip(place, error)
+        return
+    course.fail(place, mishap, error, begun=begun)
+    trace.failed_attempts = (*trace.failed_attempts, (trace.provider, trace.outcome))
+    trace.outcome = ""
 
 
 def dropped_header(dropped: Sequence[str]) -> bytes:

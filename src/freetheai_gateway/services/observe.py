@@ -151,6 +151,8 @@ class Observer:
         if sums is None:
             sums = self._upstreams[kind] = _UpstreamSums(self._metrics, *kind)
         sums.attempts.value += 1
+        for provider, outcome in trace.failed_attempts:
+            self._metrics.upstream_attempts.add((provider, trace.model, outcome))
         if trace.first_token_at is not None:
             sums.first_token.observe(trace.first_token_at - trace.started_at)
         sums.input.value += usage.input_tokens

@@ -14,7 +14,7 @@ from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Account, AccountFields, ApiKey, Caller
 from freetheai_gateway.domain.audit import AuditEntry, Note
 from freetheai_gateway.domain.limits import Delivered, Limits, Refusal, Standing
-from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Timeouts
+from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Terms, Timeouts
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 
@@ -37,6 +37,8 @@ class Failure(StrEnum):
 
     CONNECT_TIMEOUT = "connect_timeout"
     HEAD_TIMEOUT = "head_timeout"
+    CONTENT_TIMEOUT = "content_timeout"
+    """A stream lived, and brought no content in time."""
     IDLE_TIMEOUT = "idle_timeout"
     TOTAL_TIMEOUT = "total_timeout"
     RESOLVE = "resolve"
@@ -80,8 +82,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request; `headers` without Host, Content-Length, Connection and Transfer-Encoding.
 
-    `streamed` says which deadlines hold: `first_byte_s` and `idle_s` for streams only, `connect_s` and `total_s`
-    always (design section 4).
+    `streamed` says which deadlines hold: `first_byte_s`, `first_content_s` and `idle_s` for streams only, `connect_s`
+    and `total_s` always.
     """
 
     method: str
@@ -108,6 +110,10 @@ class UpstreamReply(Protocol):
 
     async def read(self) -> bytes:
         """Wait for body bytes and take all that have arrived; `b""` at the clean end. Raises `UpstreamFailed`."""
+        ...
+
+    def content_came(self) -> None:
+        """Note that the first content was read: `first_content_s` holds no more."""
         ...
 
     def close(self) -> None:
@@ -161,8 +167,8 @@ class Provider(Protocol):
         ...
 
     @property
-    def max_concurrency(self) -> int:
-        """How many calls may run at once; 0 = no limit."""
+    def terms(self) -> Terms:
+        """What holds for calls to it: keys, concurrency, limits, budget."""
         ...
 
     @property
@@ -179,8 +185,8 @@ class Provider(Protocol):
         """Whether it can be called now."""
         ...
 
-    def call(self, call: "ProviderCall") -> UpstreamRequest:
-        """Address and authenticate a rendered request; takes the next key in turn."""
+    def call(self, call: "ProviderCall", key_index: int) -> UpstreamRequest:
+        """Address and authenticate a rendered request with one of the keys of `terms`."""
         ...
 
 
@@ -199,6 +205,10 @@ class Sink(Protocol):
 
         They are not looked at again: values come from numbers and fixed words, never from outside.
         """
+        ...
+
+    def drop_header(self, name: bytes) -> None:
+        """Take back a header that was added: another upstream is asked now."""
         ...
 
     def keep_alive(self, sign_of_life: bytes) -> None:
@@ -250,9 +260,9 @@ class Limiter(Protocol):
     async def admit(self, account_id: str, limits: Limits, *, wait_s: float = 0.0, images: int = 0) -> Lease | Refusal:
         """Admit or refuse one request, which asks for so many `images`; a refusal consumes nothing.
 
-        Raises `errors.LimitsUnavailable` where counts are kept elsewhere, can't be reached, and the operator wants
-        that nothing passes then. A request that only concurrency stands against may wait up to `wait_s`, first come first served, holding
-        no slot; a cancelled wait leaves nothing behind.
+        A request that only concurrency stands against may wait up to `wait_s`, first come first served, holding no
+        slot; a cancelled wait leaves nothing behind. Raises `errors.ProviderUnavailable` where counts can't be
+        reached and nothing is to pass then.
         """
         ...
 

@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 
 from freetheai_gateway.dialects.complaint import Blame, Complaint
 from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
+from freetheai_gateway.domain.failures import ERROR_IN_REPLY, HTTP, MALFORMED, Mishap
 from freetheai_gateway.errors import (
     ContentPolicyViolation,
     ContextLengthExceeded,
@@ -23,7 +24,19 @@ RETRY_AFTER_S = 5.0
 """Told where the upstream names no time."""
 MAX_RETRY_AFTER_S = 86_400.0
 
-_TIMEOUTS = frozenset({Failure.CONNECT_TIMEOUT, Failure.HEAD_TIMEOUT, Failure.IDLE_TIMEOUT, Failure.TOTAL_TIMEOUT})
+_TIMEOUTS = frozenset(
+    {
+        Failure.CONNECT_TIMEOUT,
+        Failure.HEAD_TIMEOUT,
+        Failure.CONTENT_TIMEOUT,
+        Failure.IDLE_TIMEOUT,
+        Failure.TOTAL_TIMEOUT,
+    }
+)
+
+
+_CALLERS = frozenset({Blame.CONTEXT_LENGTH, Blame.CONTENT_POLICY, Blame.REQUEST, Blame.TOO_LARGE})
+"""Faults of the request itself."""
 
 
 def provider_failed(trace: Trace) -> ProviderError:
@@ -53,12 +66,14 @@ def from_transport(failed: UpstreamFailed, trace: Trace) -> GatewayError:
     """Translate a call that brought no complete reply."""
     trace.cause = str(failed)
     trace.outcome = failed.failure.value
+    trace.mishap = Mishap(failed.failure.value, sent=failed.request_sent)
     return provider_timed_out(trace) if failed.failure in _TIMEOUTS else provider_failed(trace)
 
 
 def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace) -> GatewayError:
     """Translate a reply that is none."""
-    trace.outcome = "malformed" if isinstance(fault, MalformedReply) else "error_in_reply"
+    trace.outcome = MALFORMED if isinstance(fault, MalformedReply) else ERROR_IN_REPLY
+    trace.mishap = Mishap(trace.outcome)
     trace.cause = str(fault) or "the provider reported an error inside its reply"
     return provider_failed(trace)
 
@@ -67,9 +82,17 @@ def from_complaint(complaint: Complaint, reply: UpstreamReply, now: float, trace
     """Translate an HTTP error; the client's own faults keep the upstream's sentence."""
     trace.outcome = f"http_{reply.status}"
     trace.cause = f"status {reply.status}" + (f", code {complaint.code}" if complaint.code else "")
+    told_s = told_retry_after_s(reply.headers, now, complaint.retry_delay_s)
+    trace.mishap = Mishap(
+        HTTP,
+        status=reply.status,
+        code=complaint.code or "",
+        callers_fault=complaint.blame in _CALLERS,
+        retry_after_s=told_s,
+    )
     match complaint.blame:
         case Blame.BUSY:
-            return provider_busy(trace.model, retry_after_s(reply.headers, now, complaint.retry_delay_s))
+            return provider_busy(trace.model, RETRY_AFTER_S if told_s is None else told_s)
         case Blame.TIMEOUT:
             return provider_timed_out(trace)
         case Blame.PROVIDER:
@@ -95,14 +118,23 @@ def _callers_fault(complaint: Complaint, model: str) -> GatewayError:
             )
 
 
-def retry_after_s(headers: Sequence[tuple[bytes, bytes]], now: float, in_body: float | None = None) -> float:
-    """Read `retry-after` (seconds or an HTTP date, RFC 9110 section 10.2.3), else what the body says; within a day."""
+def told_retry_after_s(
+    headers: Sequence[tuple[bytes, bytes]], now: float, in_body: float | None = None
+) -> float | None:
+    """Read `retry-after` (seconds or an HTTP date, RFC 9110 section 10.2.3), else what the body says; within a day.
+
+    `None` where neither says anything.
+    """
     for name, value in headers:
         if name == b"retry-after":
             seconds = _seconds(value.decode("latin-1").strip(), now)
             if seconds is not None:
-                return min(max(1.0, seconds), MAX_RETRY_AFTER_S)
-    return RETRY_AFTER_S if in_body is None else min(max(1.0, in_body), MAX_RETRY_AFTER_S)
+                return _within_a_day(seconds)
+    return None if in_body is None else _within_a_day(in_body)
+
+
+def _within_a_day(seconds: float) -> float:
+    return min(max(1.0, seconds), MAX_RETRY_AFTER_S)
 
 
 def _seconds(value: str, now: float) -> float | None:

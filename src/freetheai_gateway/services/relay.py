@@ -11,6 +11,8 @@ from freetheai_gateway.services.provider_errors import from_fault, from_transpor
 from freetheai_gateway.services.settle import BYTES_PER_TOKEN
 from freetheai_gateway.services.trace import Trace
 
+MAX_HELD_BYTES = 64 * 1024
+"""So much may stand before the first content; what is more goes out, and no other upstream can take over."""
 LINGER_S = 1.0
 """How long a stream whose terminator has come may take to end, so that its connection can be used again."""
 
@@ -28,6 +30,8 @@ async def relay_whole(attempt: Attempt, exchange: Exchange) -> None:
     except (MalformedReply, UpstreamSaidError) as fault:
         raise from_fault(fault, trace) from fault
     trace.mark_first_token()
+    attempt.content_came()
+    attempt.begun = True
     estimate = len(answer.body) // BYTES_PER_TOKEN
     settlement.note_usage(answer.usage, delivered=answer.delivered, output_tokens=estimate)
     settlement.succeed()
@@ -40,7 +44,7 @@ async def relay_stream(attempt: Attempt, exchange: Exchange) -> None:
     try:
         if _is_event_stream(attempt.reply):
             stream = attempt.lane.open_stream()
-            await _pass_events(attempt.reply, stream, exchange)
+            await _pass_events(attempt, stream, exchange)
         elif _is_json(attempt.reply):
             await _unfold(attempt, exchange)
         else:
@@ -56,29 +60,43 @@ async def relay_stream(attempt: Attempt, exchange: Exchange) -> None:
             )
 
 
-async def _pass_events(reply: UpstreamReply, stream: RawStream, exchange: Exchange) -> None:
+async def _pass_events(attempt: Attempt, stream: RawStream, exchange: Exchange) -> None:
+    """Pass events on. Those before the first content are held: until it comes another upstream may take over."""
     sink, trace = exchange.sink, exchange.trace
-    body = Body(reply)
+    body = Body(attempt.reply)
     events = b""
     while data := await body.read():
-        events = stream.feed(data)
+        events += stream.feed(data)
         if stream.final:
             break
-        if events:
-            _mark(stream, trace)
-            await sink.write(events)
-            trace.delivered = stream.delivered
-            events = b""
+        if attempt.begun or stream.delivered or len(events) > MAX_HELD_BYTES:
+            _begin(attempt)
+            if events:
+                _mark(stream, trace)
+                await sink.write(events)
+                trace.delivered = stream.delivered
+                events = b""
         stream.check()
-    await _end(stream, events + stream.finish(), exchange)
+    last = events + stream.finish()
+    _begin(attempt)
+    await _end(stream, last, exchange)
     await _linger(body)
+
+
+def _begin(attempt: Attempt) -> None:
+    """Note that what was held goes to the client now."""
+    if not attempt.begun:
+        attempt.begun = True
+        attempt.content_came()
 
 
 async def _unfold(attempt: Attempt, exchange: Exchange) -> None:
     """Stream a reply that came whole: some upstreams ignore that a stream was asked for."""
     body = await Body(attempt.reply).read_all(MAX_REPLY_BYTES)
     events, stream = attempt.lane.unfold_reply(body)
-    await _end(stream, events + stream.finish(), exchange)
+    last = events + stream.finish()
+    _begin(attempt)
+    await _end(stream, last, exchange)
 
 
 async def _end(stream: RawStream, last: bytes, exchange: Exchange) -> None:

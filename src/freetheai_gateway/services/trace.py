@@ -2,6 +2,7 @@
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.accounts import Caller
+from freetheai_gateway.domain.failures import Mishap
 from freetheai_gateway.domain.usage import Usage
 
 
@@ -21,8 +22,10 @@ class Trace:
         "delivered",
         "dropped",
         "estimated",
+        "failed_attempts",
         "first_token_at",
         "lane",
+        "mishap",
         "model",
         "outcome",
         "own_s",
@@ -68,6 +71,10 @@ class Trace:
         """The upstream's id of a reply whose stream has begun, where its error event must repeat it."""
         self.outcome = ""
         """How the last upstream call went, as a metric's label: `ok`, `http_429`, `head_timeout`, …"""
+        self.mishap: Mishap | None = None
+        """How the last upstream call failed; `None` where it did not, or not through the upstream."""
+        self.failed_attempts: tuple[tuple[str, str], ...] = ()
+        """Provider and outcome of every call before the last."""
         self.usage = Usage()
         self.cost_micro_usd = 0
         self.estimated = False

@@ -63,10 +63,11 @@ class Alias(Table, frozen=True, kw_only=True):
 
 
 class CallTimeouts(Table, frozen=True, kw_only=True):
-    """`timeouts` of a provider, in seconds; `first_byte_s` and `idle_s` hold for streams only."""
+    """`timeouts` of a provider, in seconds; all but `connect_s` and `total_s` hold for streams only."""
 
     connect_s: Duration = 5.0
     first_byte_s: Duration = 120.0
+    first_content_s: Duration = 600.0
     idle_s: Duration = 300.0
     total_s: Duration = 900.0
 

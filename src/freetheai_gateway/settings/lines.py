@@ -51,7 +51,10 @@ class Lines:
         self._follow(line)
 
     def _enter(self, header: str, number: int, *, repeated: bool) -> None:
-        *outer, last = _PART.findall(header)
+        parts = _PART.findall(header)
+        if not parts:  # no table's name; `tomllib` says what is wrong with it
+            return
+        *outer, last = parts
         place = ""
         for part in outer:
             place = self._inside(_joined(place, part))

@@ -83,6 +83,8 @@ class Limits(Table, frozen=True, kw_only=True):
     backend: Annotated[Secret, Form(forms.limits_backend)] = Secret("memory")
     window_s: Duration = 60.0
     on_failure: Literal["local", "allow", "deny"] = "local"
+    deadline_s: Duration = 0.5
+    """How long Redis may take to answer before it counts as away."""
 
 
 class Access(Table, frozen=True, kw_only=True):
@@ -94,6 +96,28 @@ class Access(Table, frozen=True, kw_only=True):
     check_in: bool = False
     default_tier: Positive = 1
     public_catalog: bool = False
+
+
+class Pools(Table, frozen=True, kw_only=True):
+    """`[pools]`: how failures of upstreams are met; times in seconds."""
+
+    attempts: Positive = 3
+    """How often one request is sent at most; 1 = never again."""
+    deadline_s: Duration = 180.0
+    """How long after its beginning a request may be sent again."""
+    backoff_s: DurationOrZero = 0.1
+    retry_share: Share = 0.5
+    """Repeats as a share of the requests for a model, beyond `retry_burst` at once."""
+    retry_burst: CountOrZero = 50
+    breaker_failures: Positive = 5
+    """Distinct requests that fail in a row within `breaker_window_s` before an upstream is left alone."""
+    breaker_window_s: Duration = 60.0
+    breaker_open_s: Duration = 5.0
+    dead_key_s: Duration = 600.0
+    cooldown_s: Duration = 5.0
+    max_cooldown_s: Duration = 3600.0
+    sticky: bool = True
+    """Whether long conversations go back to the upstream that may have cached them."""
 
 
 class Images(Table, frozen=True, kw_only=True):
@@ -197,6 +221,7 @@ class Settings(Table, frozen=True, kw_only=True):
     aliases: tuple[Alias, ...] = ()
     providers: tuple[Provider, ...] = ()
     models: tuple[Model, ...] = ()
+    pools: Pools = Pools()
     images: Images = Images()
     usage: UsageRetention = UsageRetention()
     journal: Journal = Journal()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from freetheai_gateway.domain.accounts import Account, ApiKey, Caller
 from freetheai_gateway.domain.catalogue import Alias, Catalogue, Family, Model, ModelKind, Tier
 from freetheai_gateway.domain.limits import Limits
-from freetheai_gateway.domain.pools import Upstream
+from freetheai_gateway.domain.pools import PoolPolicy, Upstream
 from freetheai_gateway.domain.usage import Price
 from freetheai_gateway.services.directory import Offer, Site
 from freetheai_gateway.services.ports import Provider
@@ -17,6 +17,9 @@ PRICE = Price(input_per_million=1.0, cached_input_per_million=0.5, output_per_mi
 
 STARTER = Tier(1, "Starter", Limits(requests_per_minute=10, concurrency=1))
 REGULAR = Tier(3, "Regular", Limits(requests_per_minute=20, concurrency=2))
+
+ONCE = PoolPolicy(attempts=1, breaker_failures=1_000_000, max_cooldown_s=0.0, dead_key_s=0.0)
+"""Every request is sent once, and no failure is held against an upstream."""
 
 PUBLIC_URL = "https://ai.example.org"
 SITE = Site(name="Example", public_url=PUBLIC_URL)
@@ -56,6 +59,7 @@ def make_offer(
     families: Sequence[Family] = (),
     site: Site = SITE,
     concurrency_wait_s: float = 0.0,
+    policy: PoolPolicy = ONCE,
 ) -> Offer:
     """Make an offer of these models, by default of one chat model at a provider that is ready."""
     catalogue = Catalogue(
@@ -71,6 +75,7 @@ def make_offer(
         catalogue=catalogue,
         providers={provider.name: provider for provider in ready},
         concurrency_wait_s=concurrency_wait_s,
+        policy=policy,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Caller
+from freetheai_gateway.domain.pools import KeyLimits, Terms
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import ClientCanceled, GatewayError
 from freetheai_gateway.services.limit_headers import split_lines
@@ -57,6 +58,8 @@ class FakeReply:
         self.closed = 0
         """How often it was closed."""
         self.read_to_end = False
+        self.contents = 0
+        """How often its first content was noted."""
         self._script = steps
         self._left = list(steps)
 
@@ -72,6 +75,10 @@ class FakeReply:
                 return step
         self.read_to_end = True
         return b""
+
+    def content_came(self) -> None:
+        """Count."""
+        self.contents += 1
 
     def again(self) -> "FakeReply":
         """Make a fresh reply of the same script."""
@@ -153,6 +160,10 @@ class RecordingSink:
         """Keep the headers."""
         self.headers.update(split_lines(lines))
 
+    def drop_header(self, name: bytes) -> None:
+        """Forget the header."""
+        self.headers.pop(name, None)
+
     def keep_alive(self, sign_of_life: bytes) -> None:
         """Keep the sign."""
         self.sign_of_life = sign_of_life
@@ -208,18 +219,33 @@ class FakeProvider:
     name: str = "zai"
     dialects: Sequence[DialectName] = (DialectName.OPENAI_CHAT, DialectName.ANTHROPIC_MESSAGES)
     max_concurrency: int = 0
+    keys: tuple[str, ...] = ("",)
+    key_limits: KeyLimits = field(default_factory=KeyLimits)
+    daily_budget_micro_usd: int = 0
     shared_with_members: bool = True
     state: Readiness = Readiness.READY
     origin: Origin = field(default_factory=lambda: Origin("https", "upstream.invalid", 443))
+
+    @property
+    def terms(self) -> Terms:
+        """Give what the fields say."""
+        return Terms(
+            keys=self.keys,
+            max_concurrency=self.max_concurrency,
+            key_limits=self.key_limits,
+            daily_budget_micro_usd=self.daily_budget_micro_usd,
+        )
 
     def readiness(self) -> Readiness:
         """Give `state`."""
         return self.state
 
-    def call(self, call: ProviderCall) -> UpstreamRequest:
-        """Address the body to a path that is the dialect's name."""
+    def call(self, call: ProviderCall, key_index: int) -> UpstreamRequest:
+        """Address the body to a path that is the dialect's name; a key that has a name is shown in a header."""
+        key = self.keys[key_index]
+        headers = (*call.headers, (b"x-key", key.encode())) if key else call.headers
         return UpstreamRequest(
-            "POST", self.origin, f"/{call.dialect}", headers=call.headers, body=call.body, streamed=call.streamed
+            "POST", self.origin, f"/{call.dialect}", headers=headers, body=call.body, streamed=call.streamed
         )
 
 

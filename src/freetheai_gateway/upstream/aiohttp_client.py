@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from io import BytesIO
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,6 +129,7 @@ class AiohttpReply:
         self._progress = progress
         self._total_at = total_at
         self._wait_at = progress.first_byte_at
+        self._content_at = progress.content_at
         self._idle_s = progress.request.timeouts.idle_s
         self._streamed = progress.request.streamed
         self._body_begun = False
@@ -144,21 +146,31 @@ class AiohttpReply:
         if self._streamed and self._body_begun:
             self._wait_at = asyncio.get_running_loop().time() + self._idle_s
         try:
-            async with asyncio.timeout_at(min(self._wait_at, self._total_at)):
+            async with asyncio.timeout_at(min(self._wait_at, self._content_at, self._total_at)):
                 body = await self._response.content.readany()
         except BaseException as error:
             _abort(self._response)
             if isinstance(error, aiohttp.ClientError):
                 raise failure_of(error, Phase.BODY) from None
             if isinstance(error, TimeoutError):
-                waited = Failure.IDLE_TIMEOUT if self._body_begun else Failure.HEAD_TIMEOUT
-                failure = waited if self._wait_at < self._total_at else Failure.TOTAL_TIMEOUT
-                raise UpstreamFailed(failure, Phase.BODY) from None
+                raise UpstreamFailed(self._late(), Phase.BODY) from None
             raise
         if self._cut_off and not body:
             raise UpstreamFailed(Failure.CLOSED, Phase.BODY)
         self._body_begun = True
         return body
+
+    def content_came(self) -> None:
+        """Note that the first content was read."""
+        self._content_at = inf
+
+    def _late(self) -> Failure:
+        """Name the deadline that passed."""
+        if self._total_at <= min(self._wait_at, self._content_at):
+            return Failure.TOTAL_TIMEOUT
+        if self._content_at < self._wait_at:
+            return Failure.CONTENT_TIMEOUT
+        return Failure.IDLE_TIMEOUT if self._body_begun else Failure.HEAD_TIMEOUT
 
     def close(self) -> None:
         """Give the connection back if the reply was read to its end, else abort it."""
@@ -200,7 +212,7 @@ class _Progress:
         self.request = request
         self.phase = Phase.RESOLVE
         self.reused = False
-        self.first_byte_at = float("inf")
+        self.first_byte_at = self.content_at = inf
         self.deadline: asyncio.Timeout | None = None
 
     def connected(self, *, reused: bool) -> None:
@@ -208,7 +220,9 @@ class _Progress:
         self.phase = Phase.SENT
         self.reused = reused
         if self.request.streamed and self.deadline is not None:
-            self.first_byte_at = asyncio.get_running_loop().time() + self.request.timeouts.first_byte_s
+            now, timeouts = asyncio.get_running_loop().time(), self.request.timeouts
+            self.first_byte_at = now + timeouts.first_byte_s
+            self.content_at = now + timeouts.first_content_s
             total_at = self.deadline.when()
             assert total_at is not None
             self.deadline.reschedule(min(total_at, self.first_byte_at))

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
 from freetheai_gateway import __version__
 from freetheai_gateway.dialects.protocol import DialectName
-from freetheai_gateway.domain.pools import Timeouts
+from freetheai_gateway.domain.pools import KeyLimits, Terms, Timeouts
 from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamRequest
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -79,6 +79,8 @@ class ProviderConfig:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     proxy: str = field(default="", repr=False)
     max_concurrency: int = 0
+    key_limits: KeyLimits = field(default_factory=KeyLimits)
+    daily_budget_micro_usd: int = 0
     timeouts: Timeouts = field(default_factory=Timeouts)
     shared_with_members: bool = True
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -93,16 +95,22 @@ def parse_base_url(url: str, proxy: str = "") -> tuple[Origin, str]:
 
 
 class HTTPProvider:
-    """Implements `Provider` for a provider that is reached by a base URL and keys, which are used in turn."""
+    """Implements `Provider` for a provider that is reached by a base URL and keys."""
 
     def __init__(self, config: ProviderConfig) -> None:
         self._config = config
         self._api = APIS[config.api]
         self._origin, self._base_path = parse_base_url(config.base_url, config.proxy)
-        self._turn = count()
+        self._terms = Terms(
+            keys=tuple(_fingerprint(key) for key in config.api_keys),
+            place=_fingerprint(f"{config.api} {config.base_url} {config.proxy}"),
+            max_concurrency=config.max_concurrency,
+            key_limits=config.key_limits,
+            daily_budget_micro_usd=config.daily_budget_micro_usd,
+        )
         if self._api.version_path:
             self._base_path = self._base_path.removesuffix(self._api.version_path)
-        self._headers = {key: _call_headers(self._api, key, config.headers) for key in config.api_keys}
+        self._headers = [_call_headers(self._api, key, config.headers) for key in config.api_keys]
 
     @property
     def name(self) -> str:
@@ -110,9 +118,9 @@ class HTTPProvider:
         return self._config.name
 
     @property
-    def max_concurrency(self) -> int:
-        """How many calls may run at once; 0 = no limit."""
-        return self._config.max_concurrency
+    def terms(self) -> Terms:
+        """What holds for calls to it."""
+        return self._terms
 
     @property
     def shared_with_members(self) -> bool:
@@ -128,10 +136,9 @@ class HTTPProvider:
         """Say whether it can be called; a provider without a key is listed but can't be."""
         return Readiness.READY if self._config.api_keys else Readiness.NOT_CONFIGURED
 
-    def call(self, call: ProviderCall) -> UpstreamRequest:
-        """Address and authenticate a rendered request; takes the next key in turn."""
-        keys = self._config.api_keys
-        headers = self._headers[keys[next(self._turn) % len(keys)]]
+    def call(self, call: ProviderCall, key_index: int) -> UpstreamRequest:
+        """Address and authenticate a rendered request with one of the keys."""
+        headers = self._headers[key_index]
         if call.headers:
             own = {name for name, _ in call.headers}
             headers = (*(pair for pair in headers if pair[0] not in own), *call.headers)
@@ -144,6 +151,11 @@ class HTTPProvider:
             streamed=call.streamed,
             timeouts=self._config.timeouts,
         )
+
+
+def _fingerprint(text: str) -> str:
+    """Tell values apart without keeping them."""
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _call_headers(api: Api, key: str, extra: Sequence[tuple[str, str]]) -> Headers:

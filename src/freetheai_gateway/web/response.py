@@ -79,6 +79,11 @@ class Response:
         """Add finished header lines, each begun by CR LF, of values that did not come from outside."""
         self._lines += lines
 
+    def drop_header(self, name: bytes) -> None:
+        """Take back a header that was added."""
+        beginning = name + b":"
+        self._lines = b"\r\n".join(line for line in self._lines.split(b"\r\n") if not line.startswith(beginning))
+
     def interruption(self) -> GatewayError:
         """Say why the request was cancelled."""
         if self._connection.disconnected:

@@ -108,7 +108,7 @@ async def test_wait_when_its_time_is_over_then_refused_and_gone(limiter: Limiter
 async def test_waiting_when_it_lasts_then_it_consumes_nothing(limiter: Limiter, start_wait: StartWait) -> None:
     """Neither the window nor the day nor the slots know of those who wait."""
     limits = Limits(requests_per_minute=10, concurrency=1, daily_requests=10)
-    lease = await admitted(limiter, limits)
+    await admitted(limiter, limits)
     for _ in range(4):
         await start_wait(limits)
     assert await used(limiter, limits) == [1, 1, 1]

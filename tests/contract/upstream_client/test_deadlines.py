@@ -121,6 +121,32 @@ async def test_stream_when_bytes_keep_coming_then_the_idle_deadline_moves_along(
         assert await read_all(reply) == b"abcabcabc"
 
 
+async def test_stream_when_it_lives_and_brings_no_content_then_content_timeout(client: UpstreamClient) -> None:
+    """Comments and pings move the idle deadline and not this one."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(CHUNKED)
+        while True:
+            await peer.send(EVENT)
+            await asyncio.sleep(0.02)
+
+    async with tcp_server(script) as server:
+        timeouts = Timeouts(first_content_s=0.15, idle_s=60)
+        failed = await failure(client, streamed(server, timeouts))
+    assert (failed.failure, failed.phase) == (Failure.CONTENT_TIMEOUT, Phase.BODY)
+
+
+async def test_stream_when_content_came_then_only_the_idle_deadline_holds(client: UpstreamClient) -> None:
+    """What was noted in time stays so, on a connection that is used again too."""
+    async with tcp_server(answers_and_stays(CHUNKED + EVENT)) as server:
+        reply = await client.send(streamed(server, Timeouts(first_content_s=0.2, idle_s=0.4)))
+        assert await reply.read() == b"abc"
+        reply.content_came()
+        failed = await failure_of_reading(reply)
+    assert failed.failure is Failure.IDLE_TIMEOUT
+
+
 async def test_stream_when_the_reader_is_slow_then_the_idle_deadline_does_not_pass(client: UpstreamClient) -> None:
     """The peer is not blamed for the time that we take, though its deadline ran while we still waited."""
 

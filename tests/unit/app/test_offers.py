@@ -70,7 +70,7 @@ def test_offer_of_the_example_file_when_a_key_is_set_then_its_models_are_set_up(
     offer = build_offer(load(EXAMPLE, {"ZAI_API_KEY": "k"}).settings, {})
     assert offer.is_set_up(offer.catalogue.models["glm/glm-5.1"])
     assert offer.providers["zai"].readiness() is Readiness.READY
-    assert offer.providers["zai"].max_concurrency == 64
+    assert offer.providers["zai"].terms.max_concurrency == 64
 
 
 async def test_offer_of_the_defaults_has_the_demonstration_model(tmp_path: Path) -> None:
@@ -164,15 +164,15 @@ def test_provider_when_everything_is_set_then_everything_arrives(tmp_path: Path)
             "max_concurrency": 3,
             "shared_with_members": False,
             "headers": {"X-Team": "a"},
-            "timeouts": {"connect_s": 1, "first_byte_s": 2, "idle_s": 3, "total_s": 4},
+            "timeouts": {"connect_s": 1, "first_byte_s": 2, "first_content_s": 5, "idle_s": 3, "total_s": 4},
         }
     ]
     provider = _offer(document, tmp_path).providers["zai"]
-    assert (provider.max_concurrency, provider.shared_with_members) == (3, False)
-    call = provider.call(ProviderCall(DialectName.OPENAI_CHAT, "m", b"", streamed=False))
+    assert (provider.terms.max_concurrency, provider.shared_with_members) == (3, False)
+    call = provider.call(ProviderCall(DialectName.OPENAI_CHAT, "m", b"", streamed=False), 0)
     assert call.origin.proxy == "http://proxy.example:3128"
     assert call.target == "/v4/chat/completions"
-    assert call.timeouts == Timeouts(1.0, 2.0, 3.0, 4.0)
+    assert call.timeouts == Timeouts(1.0, 2.0, 5.0, 3.0, 4.0)
     assert (b"x-team", b"a") in call.headers
     assert (b"authorization", b"Bearer k") in call.headers
 

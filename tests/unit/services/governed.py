@@ -8,6 +8,7 @@ from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.domain.catalogue import Tier
+from freetheai_gateway.domain.fleet import Target
 from freetheai_gateway.domain.limits import Limits, Rule
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
@@ -160,8 +161,12 @@ class Governed:
         standings = self.limiter.standing("acc_1", TIERS[0].limits)
         return next(standing.remaining for standing in standings if standing.rule is rule)
 
+    def offer_target(self, provider: str) -> Target:
+        """Tell what is known of the model `m` of a provider."""
+        return self.directory.offer.fleet.providers[provider].target("m")
+
     def assert_nothing_held(self) -> None:
         """Check that no slot and no place in flight is left."""
         assert self.limiter.running == 0
-        assert not any(self.dispatcher.in_flight.values())
+        assert not any(self.directory.offer.fleet.in_flight().values())
         assert self.completions.open_streams == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args, get_origin
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from freetheai_gateway.settings import Problem, SettingsInvalid
@@ -83,6 +83,8 @@ def test_document_when_anything_then_a_tree_or_problems_with_words(document: dic
 
 
 @given(text=st.text(max_size=200))
+@example(text="[ . ]")
+@example(text="[[ä]]")
 def test_lines_when_any_text_then_read_without_an_error(text: str) -> None:
     """Lines are read before anybody knows whether the tables make sense."""
     Lines(text).find(text)

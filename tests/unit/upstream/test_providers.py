@@ -14,8 +14,8 @@ def _provider(
     return HTTPProvider(ProviderConfig("zai", "openai", base_url, keys, **fields))  # type: ignore[arg-type]
 
 
-def _call(provider: HTTPProvider, *, streamed: bool = False) -> UpstreamRequest:
-    return provider.call(ProviderCall(DialectName.OPENAI_CHAT, "glm-5.1", b"{}", streamed))
+def _call(provider: HTTPProvider, key_index: int = 0, *, streamed: bool = False) -> UpstreamRequest:
+    return provider.call(ProviderCall(DialectName.OPENAI_CHAT, "glm-5.1", b"{}", streamed), key_index)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,20 @@ def test_call_has_target_key_and_the_headers_of_every_call() -> None:
     assert b"freetheai-gateway/" in headers[b"user-agent"]
 
 
-def test_keys_are_used_in_turn() -> None:
-    """Each as often as the others."""
+def test_key_is_the_one_that_was_chosen() -> None:
+    """By its number in the configuration."""
     provider = _provider(("k1", "k2", "k3"))
-    used = [dict(_call(provider).headers)[b"authorization"][-2:] for _ in range(7)]
-    assert used == [b"k1", b"k2", b"k3", b"k1", b"k2", b"k3", b"k1"]
+    used = [dict(_call(provider, index).headers)[b"authorization"][-2:] for index in (2, 0, 1)]
+    assert used == [b"k3", b"k1", b"k2"]
+
+
+def test_terms_tell_keys_and_addresses_apart_without_holding_them() -> None:
+    """What a reload compares."""
+    one, other = _provider(("sk-1", "sk-2")), _provider(("sk-2",), "https://other.example")
+    assert one.terms.keys[1] == other.terms.keys[0] != one.terms.keys[0]
+    assert one.terms.place != other.terms.place
+    assert "sk-" not in repr(one.terms)
+    assert "z.ai" not in repr(one.terms)
 
 
 def test_headers_of_the_operator_replace_ours_of_the_same_name() -> None:
@@ -82,7 +91,7 @@ def test_provider_speaks_the_dialects_of_its_kind() -> None:
     """And no others."""
     provider = _provider(max_concurrency=3, shared_with_members=False)
     assert provider.dialects == (DialectName.OPENAI_CHAT, DialectName.OPENAI_EMBEDDINGS)
-    assert (provider.name, provider.max_concurrency, provider.shared_with_members) == ("zai", 3, False)
+    assert (provider.name, provider.terms.max_concurrency, provider.shared_with_members) == ("zai", 3, False)
 
 
 def test_configuration_when_printed_then_no_secret_is_shown() -> None:
@@ -99,7 +108,7 @@ def test_every_kind_of_provider_can_be_called_in_its_dialects(api: str) -> None:
     provider = HTTPProvider(ProviderConfig("p", api, f"https://upstream.example{base_path}", ("k1",)))
     for dialect in APIS[api].paths:
         assert dialect in provider.dialects
-        call = provider.call(ProviderCall(dialect, "m/1", b"{}", streamed=False))
+        call = provider.call(ProviderCall(dialect, "m/1", b"{}", streamed=False), 0)
         assert call.target.startswith("/v1")
         assert "/v1/v1" not in call.target
         assert "m/1" not in call.target
@@ -112,13 +121,13 @@ def test_anthropic_call_has_its_version_and_key_headers(base_url: str) -> None:
     """The client's own version goes upstream in its place; a base URL that ends in /v1 is not doubled."""
     provider = HTTPProvider(ProviderConfig("p", "anthropic", base_url, ("k1",)))
     sent = ProviderCall(DialectName.ANTHROPIC_MESSAGES, "claude", b"{}", streamed=True)
-    call = provider.call(sent)
+    call = provider.call(sent, 0)
     assert call.target == "/v1/messages"
     headers = dict(call.headers)
     assert (headers[b"x-api-key"], headers[b"anthropic-version"]) == (b"k1", b"2023-06-01")
     own = ((b"anthropic-version", b"2099-01-01"), (b"anthropic-beta", b"a,b"))
     forwarded = provider.call(
-        ProviderCall(DialectName.ANTHROPIC_MESSAGES, "claude", b"{}", streamed=True, headers=own)
+        ProviderCall(DialectName.ANTHROPIC_MESSAGES, "claude", b"{}", streamed=True, headers=own), 0
     ).headers
     assert [value for name, value in forwarded if name == b"anthropic-version"] == [b"2099-01-01"]
     assert (b"anthropic-beta", b"a,b") in forwarded
@@ -135,6 +144,6 @@ def test_anthropic_call_has_its_version_and_key_headers(base_url: str) -> None:
 def test_gemini_call_has_the_model_in_its_path(base_url: str, streamed: bool, target: str) -> None:
     """And its key in a header of its own, never in the query."""
     provider = HTTPProvider(ProviderConfig("p", "gemini", base_url, ("k1",)))
-    call = provider.call(ProviderCall(DialectName.GEMINI, "gemini-3-pro", b"{}", streamed))
+    call = provider.call(ProviderCall(DialectName.GEMINI, "gemini-3-pro", b"{}", streamed), 0)
     assert call.target == target
     assert dict(call.headers)[b"x-goog-api-key"] == b"k1"

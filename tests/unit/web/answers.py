@@ -1,8 +1,9 @@
 """What the tests of the handlers share: one call of a handler, and a store that knows a ranking."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import Decoder

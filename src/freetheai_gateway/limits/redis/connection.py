@@ -1,6 +1,6 @@
 """One connection to Redis: commands of one turn of the loop go out in one write, answers come back in their order.
 
-redis-py spends 87 µs of CPU on the two calls of a request, most of it on tasks, locks and retries per call; here a
+redis-py spends 87 us of CPU on the two calls of a request, most of it on tasks, locks and retries per call; here a
 call costs a future and a callback. RESP3 lets published messages come in between on the same connection.
 """
 
@@ -12,8 +12,8 @@ from typing import Final, TypeAlias, cast
 
 import hiredis
 
-from freetheai_gateway.limits.redis.script import script
-from freetheai_gateway.limits.redis.settings import RedisSettings
+from freetheai_gateway.limits.redis.script import Word, pack, script
+from freetheai_gateway.limits.redis.settings import RedisTarget
 
 _SECOND_LOOK_S: Final = 0.05
 _NOTHING: Final = object()
@@ -25,6 +25,10 @@ class RedisAway(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(f"Redis is away: {reason}")
         self.reason = reason
+
+
+class RedisRefused(RedisAway):
+    """Redis answered with an error: it is loading, its memory is full, the password is wrong."""
 
 
 OnReply: TypeAlias = Callable[[object], None]
@@ -65,10 +69,10 @@ class RedisConnection(asyncio.Protocol):
         self._outgoing.append(command)
         self._pending.append(on_reply)
 
-    async def call(self, *words: str | bytes | int) -> object:
+    async def call(self, *words: Word) -> object:
         """Send one command and wait for its answer. Raises `RedisAway`."""
         turn: asyncio.Future[object] = self._loop.create_future()
-        self.send(hiredis.pack_command(words), lambda reply: None if turn.done() else turn.set_result(reply))
+        self.send(pack(*words), lambda reply: None if turn.done() else turn.set_result(reply))
         reply = await turn
         if isinstance(reply, RedisAway):
             raise reply
@@ -77,12 +81,12 @@ class RedisConnection(asyncio.Protocol):
     def subscribe(self, channel: str) -> None:
         """Listen to a channel; RESP3 confirms with a message and not with an answer."""
         assert self._transport is not None
-        self._transport.write(hiredis.pack_command(("SUBSCRIBE", channel)))
+        self._transport.write(pack("SUBSCRIBE", channel))
 
-    def close(self, reason: str = "closed") -> None:
+    def close(self, why: RedisAway | None = None) -> None:
         """End the connection; whoever waits for an answer is told why."""
         if self.lost is None:
-            self.lost = RedisAway(reason)
+            self.lost = why or RedisAway("closed")
             if self._alarm is not None:
                 self._alarm.cancel()
             if self._transport is not None:
@@ -96,9 +100,9 @@ class RedisConnection(asyncio.Protocol):
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Tell everyone."""
-        self.close("connection lost")
+        self.close(RedisAway("connection lost"))
 
     def data_received(self, data: bytes) -> None:
         """Give every answer to whom it belongs."""
@@ -108,16 +112,16 @@ class RedisConnection(asyncio.Protocol):
             while self.lost is None and (reply := reader.gets()) is not _NOTHING:
                 self._dispatch(reply)
         except hiredis.ProtocolError:
-            self.close("protocol error")
+            self.close(RedisAway("protocol error"))
 
     def _dispatch(self, reply: object) -> None:
         if isinstance(reply, hiredis.PushNotification):
             if len(reply) == 3 and reply[0] == b"message":
                 self._on_message(reply[2])
         elif isinstance(reply, hiredis.ReplyError):
-            self.close(_first_word(str(reply)))
+            self.close(RedisRefused(_first_word(str(reply))))
         elif not self._pending:
-            self.close("protocol error")
+            self.close(RedisAway("protocol error"))
         else:
             self._answered += 1
             self._pending.popleft()(reply)
@@ -145,28 +149,29 @@ class RedisConnection(asyncio.Protocol):
         if left_s > 0:
             self._alarm = self._loop.call_later(left_s, self._look, False)
         elif again:
-            self.close("deadline")
+            self.close(RedisAway("deadline"))
         else:
             self._alarm = self._loop.call_later(_SECOND_LOOK_S, self._look, True)
 
 
 async def connect(
-    settings: RedisSettings,
+    target: RedisTarget,
+    deadline_s: float,
     channel: str,
     on_message: Callable[[bytes], None],
     on_lost: Callable[[RedisConnection], None],
 ) -> RedisConnection:
     """Open a connection that knows the script and listens to `channel`. Raises `RedisAway`."""
-    connection = RedisConnection(settings.deadline_s, on_message, on_lost)
+    connection = RedisConnection(deadline_s, on_message, on_lost)
     try:
-        async with asyncio.timeout(max(1.0, settings.deadline_s)):
+        async with asyncio.timeout(max(1.0, 4 * deadline_s)):
             await asyncio.get_running_loop().create_connection(
                 lambda: connection,
-                settings.host,
-                settings.port,
-                ssl=ssl.create_default_context() if settings.tls else None,
+                target.host,
+                target.port,
+                ssl=ssl.create_default_context() if target.tls else None,
             )
-            await _greet(connection, settings)
+            await _greet(connection, target)
             connection.subscribe(channel)
     except BaseException as error:
         connection.close()
@@ -178,11 +183,11 @@ async def connect(
     return connection
 
 
-async def _greet(connection: RedisConnection, settings: RedisSettings) -> None:
-    who = ("AUTH", settings.username or "default", settings.password) if settings.password else ()
+async def _greet(connection: RedisConnection, target: RedisTarget) -> None:
+    who = ("AUTH", target.username or "default", target.password) if target.password else ()
     await connection.call("HELLO", 3, *who)
-    if settings.number:
-        await connection.call("SELECT", settings.number)
+    if target.database:
+        await connection.call("SELECT", target.database)
     await connection.call("SCRIPT", "LOAD", script())
 
 

@@ -1,9 +1,8 @@
 """A request that Redis has admitted, and how its words are read."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.limits import Limits, Refusal, Rule, Standing
 from freetheai_gateway.limits.redis.script import MICRO
 
@@ -23,25 +22,22 @@ _LIMIT_OF: Final[tuple[Callable[[Limits], int | None], ...]] = (
 class RedisLease:
     """Implements `services.ports.Lease`."""
 
-    __slots__ = ("_answered_at_s", "_clock", "_is_open", "_limiter", "_uses", "account_id", "limits", "name")
+    __slots__ = ("_answered_at_s", "_is_open", "_limiter", "_uses", "account_id", "limits", "name")
 
-    def __init__(
-        self, limiter: "RedisLimiter", clock: Clock, account_id: str, limits: Limits, reply: Sequence[object]
-    ) -> None:
+    def __init__(self, limiter: "RedisLimiter", account_id: str, limits: Limits, reply: Sequence[object]) -> None:
         self._limiter = limiter
-        self._clock = clock
         self._is_open = True
-        self._answered_at_s = clock.monotonic()
+        self._answered_at_s = limiter.now_s()
         self._uses = reply[2:]
         self.account_id = account_id
         self.limits = limits
-        self.name = reply[1]
+        self.name = cast("bytes", reply[1])
         """What Redis knows it by."""
 
     @property
     def standings(self) -> Sequence[Standing]:
         """Where the account stood at the admission; resets count from now."""
-        return read_standings(self._uses, self.limits, self._clock.monotonic() - self._answered_at_s)
+        return read_standings(self._uses, self.limits, self._limiter.now_s() - self._answered_at_s)
 
     def settle(self, *, delivered: bool, tokens: int = 0, images: int = 0) -> None:
         """Free the slot, keep or give back the day's reservations, charge tokens; only the first call counts."""

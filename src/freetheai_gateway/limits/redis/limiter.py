@@ -11,121 +11,86 @@ from contextlib import suppress
 from datetime import date
 from functools import partial
 from secrets import token_hex
-from typing import Final
+from typing import Final, TypeAlias
 
-from freetheai_gateway.clock import Clock
+from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.domain.limits import Delivered, Limits, Refusal, Standing
-from freetheai_gateway.limits.memory import MemoryLease, MemoryLimiter
 from freetheai_gateway.limits.redis.connection import RedisAway, RedisConnection, connect
-from freetheai_gateway.limits.redis.fallback import Fallback
 from freetheai_gateway.limits.redis.lease import RedisLease, read_refusal, read_standings
-from freetheai_gateway.limits.redis.script import Commands, Verdict, limits_word, micro
+from freetheai_gateway.limits.redis.script import Commands, Verdict, Word, limits_word, micro, pack
 from freetheai_gateway.limits.redis.settings import RedisSettings
 from freetheai_gateway.limits.redis.turn import Turn
-from freetheai_gateway.log import Log
+from freetheai_gateway.log import get_log
 
 _FIRST_RETRY_S: Final = 0.05
-_LAST_RETRY_S: Final = 2.0
 _KEPT_RELEASES: Final = 10_000
 """Releases that are kept for Redis's return; older ones end with their leases."""
-_RENEWED_AT_ONCE: Final = 500
-_RESTORED_AT_ONCE: Final = 500
+_AT_ONCE: Final = 500
+"""How many leases go into one renewal, and how many accounts are restored in one pipeline."""
+_PING: Final = pack("PING")
 _EPOCH: Final = date(1970, 1, 1)
+_LOG = get_log("limits")
 
-ReadDay = Callable[[], Awaitable[Delivered | None]]
+ReadDay: TypeAlias = Callable[[], Awaitable[Delivered | None]]
+OnAway: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class RedisLimiter:
-    """Implements `services.ports.Limiter` for all processes that share a Redis.
+    """Implements `services.ports.Limiter` while `up`; `run` keeps the connection, and is cancelled before `close`.
 
-    `start` connects once, `run` keeps it so until cancelled. `read_day` gives what the ledger says of today: it is
-    asked whenever Redis went or came back, so that neither an outage nor an empty Redis hands the day out again.
-    `told_time` replaces Redis's clock, for tests.
+    Everything raises `RedisAway` while Redis is away. `now` replaces Redis's clock, for tests: seconds since 1970.
     """
 
-    def __init__(
-        self,
-        settings: RedisSettings,
-        clock: Clock,
-        log: Log,
-        read_day: ReadDay | None = None,
-        *,
-        told_time: Clock | None = None,
-    ) -> None:
+    def __init__(self, settings: RedisSettings, *, now: Callable[[], float] | None = None) -> None:
         self._settings = settings
-        self._clock = clock
-        self._log = log
-        self._read_day = read_day
-        self._told_time = told_time
-        self._node = token_hex(6)
+        self._now = now
+        self._node = token_hex(5)
         self._channel = f"{settings.prefix}node:{self._node}"
         self._commands = Commands(settings.prefix)
         self._lease_us = micro(settings.lease_s)
         self._connection: RedisConnection | None = None
-        self._fallback = Fallback(settings.on_failure, MemoryLimiter(clock))
-        self._admissions = 0
-        self._leases: set[RedisLease] = set()
+        self._lost = asyncio.Event()
+        self._number = 0
+        self._open: set[RedisLease] = set()
         self._waiting: dict[str, Turn] = {}
-        self._unsent: deque[tuple[str, bytes]] = deque(maxlen=_KEPT_RELEASES)
-        self._change = asyncio.Event()
-        self._away_since_s: float | None = None
+        self._unsent: deque[bytes] = deque(maxlen=_KEPT_RELEASES)
+        self._read_day: ReadDay | None = None
+        self._on_away: OnAway | None = None
+        self.tried = asyncio.Event()
+        """Set when the first try to connect has ended, well or not."""
+        self.now_s: Callable[[], float] = now or SystemClock.monotonic
+        """Tells how old an answer is."""
 
     @property
-    def is_up(self) -> bool:
-        """Whether counts are shared now."""
+    def up(self) -> bool:
+        """Whether Redis can be asked now."""
         return self._connection is not None
 
     @property
     def running(self) -> int:
-        """Requests of this process that were admitted and not settled, by Redis or without it."""
-        return len(self._leases) + self._fallback.running
+        """Requests of this node that hold a slot."""
+        return len(self._open)
 
-    async def start(self) -> None:
-        """Try to connect; where that fails `run` goes on trying, and `on_failure` decides meanwhile."""
-        try:
-            await self._connect()
-        except RedisAway as away:
-            self._went_away(away)
+    def watch(self, read_day: ReadDay, on_away: OnAway) -> None:
+        """Have `read_day` asked what the ledger says of today before Redis is used again: it may have lost its memory.
 
-    async def run(self) -> None:
-        """Renew leases, and connect again whenever the connection is lost."""
-        retry_s = _FIRST_RETRY_S
-        while True:
-            if self._connection is not None:
-                self._renew(self._connection)
-                self._change.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._change.wait(), self._settings.heartbeat_s)
-                if self._connection is None:
-                    retry_s = _FIRST_RETRY_S
-                    await self._restore(self._fallback)
-                continue
-            await asyncio.sleep(retry_s)
-            retry_s = min(2 * retry_s, _LAST_RETRY_S)
-            with suppress(RedisAway):
-                await self._connect()
+        `on_away` is awaited whenever Redis went away.
+        """
+        self._read_day = read_day
+        self._on_away = on_away
 
-    async def aclose(self) -> None:
-        """Send what is still to be sent and end the connection; a lease that is still open ends by itself."""
-        connection = self._connection
-        if connection is not None:
-            with suppress(RedisAway):
-                await connection.call("PING")
-            self._connection = None
-            connection.close()
+    # --- the port -----------------------------------------------------------------------------------------------
 
     async def admit(
         self, account_id: str, limits: Limits, *, wait_s: float = 0.0, images: int = 0
-    ) -> RedisLease | MemoryLease | Refusal:
-        """Admit or refuse one request; a refusal consumes nothing (see `services.ports.Limiter`)."""
-        connection = self._connection
-        if connection is None:
-            return await self._fallback.admit(account_id, limits, wait_s, images)
-        self._admissions += 1
-        turn = Turn(f"{self._node}{self._admissions:x}", account_id, limits, wait_s, images)
-        words = [limits_word(limits), turn.id, images, self._lease_us]
+    ) -> RedisLease | Refusal:
+        """Admit or refuse one request (see `services.ports.Limiter`)."""
+        connection = self._up()
+        self._number += 1
+        turn = Turn(f"{self._node}{self._number:x}", account_id, limits, wait_s, images)
+        words: tuple[Word, ...] = (limits_word(limits), turn.id, images, self._lease_us)
         if wait_s > 0:
-            words += [micro(wait_s), self._channel]
+            words += (micro(wait_s), self._channel)
         connection.send(self._call(account_id, "admit", *words), partial(self._answer, turn))
         try:
             reply = await turn.outcome
@@ -133,41 +98,136 @@ class RedisLimiter:
             self._abandon(turn)
             raise
         if isinstance(reply, RedisAway):
-            return await self._fallback.admit(account_id, limits, wait_s, images)
+            self._leave(turn, 0)  # it may have been granted all the same
+            raise reply
         if reply[0] == Verdict.REFUSED:
             return read_refusal(reply)
-        lease = RedisLease(self, self._clock, account_id, limits, reply)
-        self._leases.add(lease)
+        lease = RedisLease(self, account_id, limits, reply)
+        self._open.add(lease)
         return lease
 
-    def release(self, lease: RedisLease, *, delivered: bool, tokens: int, images: int) -> None:
-        """End a request; its lease calls this once."""
-        self._leases.discard(lease)
-        words = (int(delivered), tokens, images, limits_word(lease.limits))
-        self._send_release(lease.account_id, self._call(lease.account_id, "release", lease.name, *words))
-
     async def standings_of(self, accounts: Mapping[str, Limits]) -> dict[str, Sequence[Standing]]:
-        """Tell where each of these accounts stands now (see `services.ports.Limiter`)."""
-        connection = self._connection
-        if connection is None:
-            return await self._fallback.standings_of(accounts)
+        """Tell where each of these accounts stands now."""
         calls = [self._call(account_id, "standing", limits_word(limits)) for account_id, limits in accounts.items()]
-        try:
-            replies = await _answers(connection, calls)
-        except RedisAway:
-            return await self._fallback.standings_of(accounts)
+        replies = await _answers(self._up(), calls)
         return {
             account_id: read_standings(reply, limits)
             for (account_id, limits), reply in zip(accounts.items(), replies, strict=True)
         }
 
     async def restore_day(self, delivered: Delivered) -> None:
-        """Take over what was delivered on a UTC day (see `services.ports.Limiter`)."""
+        """Take over what was delivered on a UTC day; a count is never lowered."""
+        await self._restore_into(self._up(), delivered)
+
+    def release(self, lease: RedisLease, *, delivered: bool, tokens: int, images: int) -> None:
+        """End a request; its lease calls this once. What Redis did not hear of is told when it is back."""
+        self._open.discard(lease)
+        call = self._call(lease.account_id, "release", lease.name, int(delivered), tokens, images)
         if self._connection is None:
-            await self._fallback.restore_day(delivered)
+            self._unsent.append(call)
         else:
+            self._connection.send(call, partial(self._released, call))
+
+    # --- upkeep -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep a connection: open it, renew the leases over it, and open it again when it is lost."""
+        retry_s, told = _FIRST_RETRY_S, False
+        while True:
+            try:
+                connection = await self._connect()
+            except RedisAway as away:
+                if not told:
+                    _LOG.error("limits_backend_away", cause=away.reason)
+                    told = True
+                self.tried.set()
+                await asyncio.sleep(retry_s)
+                retry_s = min(retry_s * 2, self._settings.retry_max_s)
+                continue
+            if told:
+                _LOG.info("limits_backend_back")
+            self.tried.set()
+            try:
+                await self._renew_until_lost(connection)
+            finally:
+                self._connection = None
+                connection.close()
+            _LOG.error("limits_backend_away", cause=str(connection.lost and connection.lost.reason))
+            retry_s, told = _FIRST_RETRY_S, True
+            if self._on_away is not None:
+                await self._on_away()
+
+    async def close(self) -> None:
+        """Say the last things and close the connection; `run` has been cancelled."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
             with suppress(RedisAway):
-                await self._restore_into(self._connection, delivered)
+                await connection.call("PING")
+            connection.close()
+
+    async def renew(self) -> None:
+        """Let every request that runs here keep its slot for another `lease_s`."""
+        connection = self._up()
+        self._renew(connection)
+        await connection.call("PING")
+
+    async def _connect(self) -> RedisConnection:
+        """Connect and bring Redis up to date before anybody asks it. Raises `RedisAway`."""
+        settings = self._settings
+        connection = await connect(settings.target, settings.deadline_s, self._channel, self._hear, self._note_loss)
+        try:
+            self._renew(connection)
+            for _ in range(len(self._unsent)):
+                call = self._unsent.popleft()
+                connection.send(call, partial(self._released, call))
+            delivered = None if self._read_day is None else await self._read_day()
+            if delivered is not None:
+                await self._restore_into(connection, delivered)
+            await connection.call("PING")
+        except BaseException:
+            connection.close()
+            raise
+        self._lost.clear()
+        self._connection = connection
+        return connection
+
+    async def _renew_until_lost(self, connection: RedisConnection) -> None:
+        while connection.lost is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.lease_s / 3):
+                    await self._lost.wait()
+                    return
+            self._renew(connection)
+
+    def _renew(self, connection: RedisConnection) -> None:
+        """Keep alive what runs, and let those in who wait for a slot that a dead node held."""
+        held: dict[str, list[bytes]] = {turn.account_id: [] for turn in self._waiting.values()}
+        for lease in self._open:
+            held.setdefault(lease.account_id, []).append(lease.name)
+        for account_id, names in held.items():
+            for first in range(0, max(1, len(names)), _AT_ONCE):
+                part = names[first : first + _AT_ONCE]
+                connection.send(self._call(account_id, "renew", self._lease_us, *part), _ignore)
+        connection.send(_PING, _ignore)
+
+    async def _restore_into(self, connection: RedisConnection, delivered: Delivered) -> None:
+        day = (date.fromisoformat(delivered.day) - _EPOCH).days
+        accounts = sorted(delivered.answers.keys() | delivered.images.keys())
+        for first in range(0, len(accounts), _AT_ONCE):
+            calls = []
+            for account_id in accounts[first : first + _AT_ONCE]:
+                answers, images = delivered.answers.get(account_id, 0), delivered.images.get(account_id, 0)
+                calls.append(self._call(account_id, "restore", day, answers, images))
+            await _answers(connection, calls)
+
+    def _note_loss(self, connection: RedisConnection) -> None:
+        if self._connection is connection:
+            assert connection.lost is not None
+            self._connection = None
+            waiting, self._waiting = self._waiting, {}
+            for turn in waiting.values():
+                turn.decide(connection.lost)
+            self._lost.set()
 
     # --- answers ------------------------------------------------------------------------------------------------
 
@@ -179,8 +239,7 @@ class RedisLimiter:
         assert isinstance(reply, list)
         if reply[0] == Verdict.WAITING and not turn.outcome.done():
             self._waiting[turn.id] = turn
-            loop = asyncio.get_running_loop()
-            turn.deadline = loop.call_later(turn.wait_s, self._leave, turn, 1)
+            turn.deadline = asyncio.get_running_loop().call_later(turn.wait_s, self._leave, turn, 1)
         elif not turn.decide(reply) and reply[0] != Verdict.REFUSED:
             self._leave(turn, 0)  # cancelled meanwhile: as if it had never been
 
@@ -193,10 +252,12 @@ class RedisLimiter:
 
     def _leave(self, turn: Turn, decides: int) -> None:
         """Leave the line: `decides` 1 when the time is over, 0 when the client left."""
-        if self._connection is None:
-            return  # those who waited were told, and a grant ends by itself
         words = (turn.id, decides, limits_word(turn.limits), turn.images, self._lease_us)
-        self._connection.send(self._call(turn.account_id, "leave", *words), partial(self._left, turn))
+        call = self._call(turn.account_id, "leave", *words)
+        if self._connection is None:
+            self._unsent.append(call)
+        else:
+            self._connection.send(call, partial(self._left, turn))
 
     def _left(self, turn: Turn, reply: object) -> None:
         self._waiting.pop(turn.id, None)
@@ -215,86 +276,19 @@ class RedisLimiter:
             self._leave(turn, 0)
         turn.outcome.cancel()
 
-    # --- leases -------------------------------------------------------------------------------------------------
-
-    def _send_release(self, account_id: str, call: bytes) -> None:
-        if self._connection is None:
-            self._unsent.append((account_id, call))
-        else:
-            self._connection.send(call, partial(self._released, account_id, call))
-
-    def _released(self, account_id: str, call: bytes, reply: object) -> None:
+    def _released(self, call: bytes, reply: object) -> None:
         if isinstance(reply, RedisAway):
-            self._unsent.append((account_id, call))
+            self._unsent.append(call)
 
-    def _renew(self, connection: RedisConnection) -> None:
-        """Keep alive what runs, and let those in who wait for a slot that a dead node held."""
-        held: dict[str, list[object]] = {turn.account_id: [] for turn in self._waiting.values()}
-        for lease in self._leases:
-            held.setdefault(lease.account_id, []).append(lease.name)
-        for account_id, names in held.items():
-            for first in range(0, max(1, len(names)), _RENEWED_AT_ONCE):
-                part = names[first : first + _RENEWED_AT_ONCE]
-                connection.send(self._call(account_id, "renew", self._lease_us, *part), _ignore)
-        connection.send(b"*1\r\n$4\r\nPING\r\n", _ignore)
+    # --- commands -----------------------------------------------------------------------------------------------
 
-    # --- away and back ------------------------------------------------------------------------------------------
+    def _up(self) -> RedisConnection:
+        if self._connection is None:
+            raise RedisAway("not connected")
+        return self._connection
 
-    async def _connect(self) -> None:
-        """Connect and bring Redis up to date before anybody asks it. Raises `RedisAway`."""
-        connection = await connect(self._settings, self._channel, self._hear, self._lost)
-        try:
-            self._renew(connection)
-            for _ in range(len(self._unsent)):
-                account_id, call = self._unsent.popleft()
-                connection.send(call, partial(self._released, account_id, call))
-            delivered = await self._read_today()
-            if delivered is not None:
-                await self._restore_into(connection, delivered)
-            await connection.call("PING")
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        if self._away_since_s is not None:
-            away_s = round(self._clock.monotonic() - self._away_since_s, 3)
-            self._away_since_s = None
-            self._log.info("limits_backend_back", away_s=away_s)
-
-    def _lost(self, connection: RedisConnection) -> None:
-        if self._connection is connection:
-            assert connection.lost is not None
-            self._connection = None
-            self._went_away(connection.lost)
-            waiting, self._waiting = self._waiting, {}
-            for turn in waiting.values():
-                turn.decide(connection.lost)
-            self._change.set()
-
-    def _went_away(self, away: RedisAway) -> None:
-        self._away_since_s = self._clock.monotonic()
-        self._log.warning("limits_backend_away", reason=away.reason, on_failure=self._settings.on_failure)
-
-    async def _restore(self, fallback: Fallback) -> None:
-        delivered = await self._read_today()
-        if delivered is not None:
-            await fallback.restore_day(delivered)
-
-    async def _read_today(self) -> Delivered | None:
-        return None if self._read_day is None else await self._read_day()
-
-    async def _restore_into(self, connection: RedisConnection, delivered: Delivered) -> None:
-        day = (date.fromisoformat(delivered.day) - _EPOCH).days
-        accounts = sorted(delivered.answers.keys() | delivered.images.keys())
-        for first in range(0, len(accounts), _RESTORED_AT_ONCE):
-            calls = []
-            for account_id in accounts[first : first + _RESTORED_AT_ONCE]:
-                answers, images = delivered.answers.get(account_id, 0), delivered.images.get(account_id, 0)
-                calls.append(self._call(account_id, "restore", day, answers, images))
-            await _answers(connection, calls)
-
-    def _call(self, account_id: str, act: str, *words: object) -> bytes:
-        now = "" if self._told_time is None else str(micro(self._told_time.wall()))
+    def _call(self, account_id: str, act: str, *words: Word) -> bytes:
+        now = "" if self._now is None else str(micro(self._now()))
         return self._commands.call(account_id, act, now, *words)
 
 

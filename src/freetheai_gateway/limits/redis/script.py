@@ -4,13 +4,14 @@ from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha1
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 from hiredis import pack_command
 
 from freetheai_gateway.domain.limits import Limits
 
 MICRO: Final = 1_000_000
+Word: TypeAlias = str | bytes | int
 
 
 class Verdict(IntEnum):
@@ -29,7 +30,7 @@ class Verdict(IntEnum):
 @lru_cache(maxsize=1)
 def script() -> bytes:
     """Read the script that stands beside this module."""
-    return files(__package__).joinpath("script.lua").read_bytes()
+    return files(__package__).joinpath("limits.lua").read_bytes()
 
 
 @lru_cache(maxsize=1)
@@ -52,6 +53,11 @@ def limits_word(limits: Limits) -> str:
     return "".join(f"{name}{limit}" for name, limit in named.items() if limit is not None)
 
 
+def pack(*words: Word) -> bytes:
+    """Render a command, an array of bulk strings."""
+    return cast("bytes", pack_command(words))  # type: ignore[arg-type]  # typed as if it took one word only
+
+
 def micro(seconds: float) -> int:
     """Give whole microseconds."""
     return round(seconds * MICRO)
@@ -66,6 +72,6 @@ class Commands:
         self._prefix = prefix
         self._sha = script_name()
 
-    def call(self, account_id: str, act: str, now: str, *words: str | int) -> bytes:
+    def call(self, account_id: str, act: str, now: str, *words: Word) -> bytes:
         """Pack one call; `now` in microseconds, empty for Redis's own clock."""
-        return pack_command(("EVALSHA", self._sha, 1, f"{self._prefix}{{{account_id}}}", act, now, *words))
+        return pack("EVALSHA", self._sha, 1, f"{self._prefix}{{{account_id}}}", act, now, *words)

@@ -1,45 +1,46 @@
-"""What the Redis backend needs to know."""
+"""Where Redis is, and how long things may take there."""
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
-OnFailure: TypeAlias = Literal["local", "allow", "deny"]
+_DEFAULT_PORT = 6379
+
+
+@dataclass(frozen=True, slots=True)
+class RedisTarget:
+    """Where Redis is and who one is there."""
+
+    host: str
+    port: int = _DEFAULT_PORT
+    database: int = 0
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RedisSettings:
-    """Where Redis is, and how long things may take, in seconds."""
+    """Gateways that share accounts share `prefix`, which begins every key and channel. Times in seconds."""
 
-    host: str = "127.0.0.1"
-    port: int = 6379
-    number: int = 0
-    """Of the database."""
-    username: str = ""
-    password: str = field(default="", repr=False)
-    tls: bool = False
+    target: RedisTarget
     prefix: str = "freetheai:"
-    """Begins every key and channel; gateways that share accounts share it."""
-    on_failure: OnFailure = "local"
-    deadline_s: float = 1.0
-    """An answer that takes longer means that Redis is away."""
-    lease_s: float = 15.0
-    """A running request that nobody renews is over after this: what a node that died holds at most."""
-    heartbeat_s: float = 4.0
-    """Leases are renewed, and the connection is tried, this often."""
+    deadline_s: float = 0.5
+    """How long an answer may take before Redis counts as away."""
+    lease_s: float = 24.0
+    """How long a slot outlives a node that died; it is renewed three times in that."""
+    retry_max_s: float = 1.0
+    """Longest pause between tries to connect."""
 
-    @classmethod
-    def at(cls, url: str, *, on_failure: OnFailure = "local", deadline_s: float = 1.0) -> "RedisSettings":
-        """Read `redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER]`, or `rediss://` for TLS."""
-        parts = urlsplit(url)
-        number = parts.path.strip("/")
-        return cls(
-            host=parts.hostname or "127.0.0.1",
-            port=parts.port or 6379,
-            number=int(number) if number.isdecimal() else 0,
-            username=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            tls=parts.scheme == "rediss",
-            on_failure=on_failure,
-            deadline_s=deadline_s,
-        )
+
+def parse_target(url: str) -> RedisTarget:
+    """Read `redis://[user:password@]host[:port][/database]`; `rediss` speaks TLS. The URL has been validated."""
+    parts = urlsplit(url)
+    number = parts.path.strip("/") or parse_qs(parts.query).get("db", ["0"])[0]
+    return RedisTarget(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or _DEFAULT_PORT,
+        database=int(number) if number.isdigit() else 0,
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        tls=parts.scheme == "rediss",
+    )

@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = inf
-        self._total_at = self._wait_at = self._idle_s = inf
+        self._total_at = self._content_at = self._wait_at = self._idle_s = inf
 
     @property
     def is_open(self) -> bool:
@@ -74,10 +74,12 @@ class Connection(asyncio.Protocol):
         if total_at < self._alarm_at:
             self._set_alarm(total_at)
         if request.streamed:
-            self._wait_at = self._loop.time() + request.timeouts.first_byte_s
+            now = self._loop.time()
+            self._wait_at = now + request.timeouts.first_byte_s
+            self._content_at = now + request.timeouts.first_content_s
             self._idle_s = request.timeouts.idle_s
         else:
-            self._wait_at = self._idle_s = inf
+            self._content_at = self._wait_at = self._idle_s = inf
         await self.request_head(request.method, head, request.body)
         return Reply(self)
 
@@ -102,8 +104,9 @@ class Connection(asyncio.Protocol):
             raise self._failure
         if self._body_begun and self._idle_s != inf:
             self._wait_at = self._loop.time() + self._idle_s
-        if self._wait_at < self._alarm_at:
-            self._set_alarm(self._wait_at)
+        wait_at = min(self._content_at, self._wait_at)
+        if wait_at < self._alarm_at:
+            self._set_alarm(wait_at)
         self._waiter = waiter = self._loop.create_future()
         try:
             await waiter
@@ -121,6 +124,10 @@ class Connection(asyncio.Protocol):
             if self.is_open:
                 self.transport.resume_reading()
         return self.parser.take()
+
+    def content_came(self) -> None:
+        """Wait for the first content no longer."""
+        self._content_at = inf
 
     def end_exchange(self) -> None:
         """Free the connection if reply and request are through and the peer keeps it open, else close it."""
@@ -204,11 +211,13 @@ class Connection(asyncio.Protocol):
             return
         waits = self._waiter is not None and not self._waiter.done()
         # A reader that does not ask is slow itself: only the total holds against it.
-        due = self._wait_at if waits and self._wait_at < self._total_at else self._total_at
+        due = min(self._wait_at, self._content_at, self._total_at) if waits else self._total_at
         if self._loop.time() < due:
             self._set_alarm(due)
         elif due == self._total_at:
             self._fail(Failure.TOTAL_TIMEOUT)
+        elif due == self._content_at:
+            self._fail(Failure.CONTENT_TIMEOUT)
         else:
             self._fail(Failure.IDLE_TIMEOUT if self._body_begun else Failure.HEAD_TIMEOUT)
 
@@ -245,6 +254,11 @@ class Reply:
                 return b""
             await connection.wait()
         return connection.take()
+
+    def content_came(self) -> None:
+        """Note that the first content was read."""
+        if self._connection is not None:
+            self._connection.content_came()
 
     def close(self) -> None:
         """Give the connection back if the reply is complete, else abort it."""

@@ -1,7 +1,7 @@
 """The embedded model as a provider: what it speaks, and the address that changes with every restart of the child."""
 
 from freetheai_gateway.dialects.protocol import DialectName
-from freetheai_gateway.domain.pools import Timeouts
+from freetheai_gateway.domain.pools import Terms, Timeouts
 from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamRequest
 from freetheai_gateway.upstream.llamacpp.state import Phase
 from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
@@ -32,7 +32,7 @@ class LocalProvider:
         self._model = model
         self._timeouts = timeouts
         self.name = name
-        self.max_concurrency = max_concurrency
+        self.terms = Terms(max_concurrency=max_concurrency)
         self.shared_with_members = shared_with_members
 
     @property
@@ -50,7 +50,7 @@ class LocalProvider:
             case Phase.LOADING | Phase.FAILED:
                 return Readiness.LOADING
 
-    def call(self, call: ProviderCall) -> UpstreamRequest:
+    def call(self, call: ProviderCall, key_index: int) -> UpstreamRequest:  # noqa: ARG002 - it has one key, its own
         """Address a rendered request to the child that runs now."""
         endpoint = self._model.endpoint
         return UpstreamRequest(

@@ -62,7 +62,7 @@ end
 
 -- Limits come as 'r10t500c1d80i5w60000000': only those that there are, the window always.
 local function read_limits(text)
-  local limits = {}
+  local limits = { text = text }
   for name, value in string.gmatch(text or '', '(%a)(%d+)') do limits[name] = tonumber(value) end
   return limits
 end
@@ -150,11 +150,11 @@ local function reset_of(key, length)
   return last[1] and last[1] + length - now or 0
 end
 
--- Leases: 'ID|DAY|ANSWERS RESERVED|IMAGES RESERVED|COUNTED AT' ------------------------------------------------------
+-- Leases: 'ID|DAY|ANSWERS RESERVED|IMAGES RESERVED|COUNTED AT|LIMITS', under the limits that admitted it ------------
 
 local function read_lease(lease)
-  local day, answers, images, at = string.match(lease, '|(%d+)|(%d+)|(%d+)|(%d+)$')
-  return tonumber(day), tonumber(answers), tonumber(images), tonumber(at)
+  local day, answers, images, at, limits_text = string.match(lease, '|(%d+)|(%d+)|(%d+)|(%d+)|(%w+)$')
+  return tonumber(day), tonumber(answers), tonumber(images), tonumber(at), limits_text
 end
 
 local function free(lease)
@@ -247,7 +247,8 @@ local function decide(limits, images, id, lease_time)
   if limits.d then change('reserved', 1) end
   if limits.i and images > 0 then change('reserved_images', images) end
   local reserved_images = limits.i and images or 0
-  local lease = string.format('%s|%d|%d|%d|%.0f', id, count.day, limits.d and 1 or 0, reserved_images, at)
+  local answers = limits.d and 1 or 0
+  local lease = string.format('%s|%d|%d|%d|%.0f|%s', id, count.day, answers, reserved_images, at, limits.text)
   redis.call('ZADD', leases_key, string.format('%.0f', now + lease_time), lease)
   keep_leases_for(lease_time)
   running = running + 1
@@ -320,11 +321,11 @@ function act.admit(limits_text, id, images, lease_time, wait_time, channel)
   return reply
 end
 
--- LEASE DELIVERED TOKENS IMAGES LIMITS: counts as long as the lease is there, so it may be sent again.
-function act.release(lease, delivered, tokens, images, limits_text)
+-- LEASE DELIVERED TOKENS IMAGES: counts as long as the lease is there, so it may be sent again.
+function act.release(lease, delivered, tokens, images)
   if redis.call('ZREM', leases_key, lease) == 1 then
+    local day, answers, _, _, limits_text = read_lease(lease)
     local limits = read_limits(limits_text)
-    local day, answers = read_lease(lease)
     free(lease)
     if day == count.day then
       if answers > 0 and delivered == '1' then change('answers', 1) end
@@ -348,7 +349,8 @@ function act.leave(id, decides, limits_text, images, lease_time)
     limits_text = redis.call('HGET', account, 'limits')
   end
   if lease and decides == '1' then
-    reply = { GRANTED, lease, standing_of(read_limits(limits_text)) }
+    local _, _, _, _, granted_under = read_lease(lease)
+    reply = { GRANTED, lease, standing_of(read_limits(granted_under)) }
   elseif lease then
     withdraw(lease)
   elseif decides == '1' then

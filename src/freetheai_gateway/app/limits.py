@@ -1,0 +1,34 @@
+"""Which limiter a configuration asks for."""
+
+from dataclasses import dataclass
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.limits.memory import MemoryLimiter
+from freetheai_gateway.limits.redis import RedisLimiter, RedisSettings, parse_target
+from freetheai_gateway.limits.shared import SharedLimiter
+from freetheai_gateway.settings.tree import Settings
+
+MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A limiter, and what it keeps up a connection with; without Redis there is nothing to keep."""
+
+    limiter: MemoryLimiter | SharedLimiter
+    redis: RedisLimiter | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether limits are counted where they should be."""
+        return self.redis is None or self.redis.up
+
+
+def build_backend(settings: Settings, clock: Clock) -> Backend:
+    """Build the limiter of `[limits]`; Redis is connected to by `redis.run`."""
+    memory = MemoryLimiter(clock)
+    limits = settings.limits
+    if limits.backend == MEMORY:
+        return Backend(memory)
+    redis = RedisLimiter(RedisSettings(parse_target(limits.backend), deadline_s=limits.deadline_s))
+    return Backend(SharedLimiter(redis, memory, limits.on_failure), redis)
