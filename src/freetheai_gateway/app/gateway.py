@@ -8,10 +8,12 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Self
 
+from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
+from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
-from freetheai_gateway.app.reload import changes, merge, needs_restart
+from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -30,23 +32,25 @@ from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import StoreUnavailable
-from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
+from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
+from freetheai_gateway.store.audit import SqlAudit
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.usage import SqlUsage
 from freetheai_gateway.upstream.http1 import Http1Client
-from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
-from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
+from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Router
+from freetheai_gateway.web.senders import TrustedProxies
 
 PRUNE_EVERY_S = 3_600.0
 FIRST_PRUNE_AFTER_S = 60.0
@@ -55,15 +59,18 @@ FIRST_PRUNE_AFTER_S = 60.0
 class Gateway:
     """Everything that runs. `asgi` answers requests as soon as `open` has returned, the local model or not."""
 
-    def __init__(self, settings: Settings, database: Database, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, journal: Journal, clock: Clock, make_model: MakeModel
+    ) -> None:
         self.settings = settings
+        self._make_model = make_model
         self._database = database
         self._journal = journal
         self._clock = clock
         self._log = get_log("gateway")
         self._running = AsyncExitStack()
         self.local_models = {
-            provider.name: _local_model(provider) for provider in settings.providers if provider.api == LOCAL_API
+            provider.name: make_model(provider) for provider in settings.providers if provider.api == LOCAL_API
         }
         self.accounts = SqlAccounts(database)
         self._usage = SqlUsage(database)
@@ -72,7 +79,7 @@ class Gateway:
         self.limiter = self._limits.limiter
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models))
-        self.authenticator = Authenticator(self.accounts, self.directory)
+        self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
@@ -85,8 +92,12 @@ class Gateway:
         )
 
     @classmethod
-    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+    async def open(
+        cls, settings: Settings, *, clock: Clock | None = None, make_model: MakeModel = make_local_model
+    ) -> Self:
         """Create or migrate the database, replay what a killed process left, and start the background work.
+
+        `make_model` gives a provider its embedded model, which runs here or in a process of its own.
 
         Raises `store.errors.StoreFailed` where the database or the journal can't be used.
         """
@@ -96,12 +107,12 @@ class Gateway:
         journal = Journal.open(
             JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync), SqlUsage(database)
         )
-        gateway = cls(settings, database, journal, clock or SystemClock())
+        gateway = cls(settings, database, journal, clock or SystemClock(), make_model)
         await gateway._start()
         return gateway
 
-    def asgi(self, is_draining: Callable[[], bool]) -> GatewayASGI:
-        """Build the ASGI callable; `is_draining` is what `/readyz` asks."""
+    def asgi(self, is_draining: Callable[[], bool], reload: Reload) -> GatewayASGI:
+        """Build the ASGI callable; `is_draining` is what `/readyz` asks, `reload` what the admin API calls."""
         settings = self.settings
         services = Services(
             directory=self.directory,
@@ -127,7 +138,7 @@ class Gateway:
         )
         table = build_routes(services)
         return GatewayASGI(
-            Router(table.api + table.pages),
+            Router(table.api + table.pages + admin_routes(self._admin(reload))),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -136,7 +147,21 @@ class Gateway:
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
             lost=table.lost,
+            proxies=TrustedProxies(settings.server.trusted_proxies),
         )
+
+    def _admin(self, reload: Reload) -> Admin:
+        operations = Operations(
+            accounts=self.accounts,
+            audit=SqlAudit(self._database),
+            usage=self._usage,
+            directory=self.directory,
+            standings=standings_of(self.limiter),
+            upstreams=UpstreamStates(self.directory, self._clock),
+            reload=reload,
+            clock=self._clock,
+        )
+        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
 
     def _gauges(self) -> Gauges:
         return {
@@ -162,28 +187,48 @@ class Gateway:
             ),
         }
 
-    async def reload(self, read: Settings) -> None:
+    def compare(self, read: Settings) -> ReloadOutcome:
+        """Say what a reload of this configuration would change."""
+        running, merged = self.settings, merge(self.settings, read)
+        return ReloadOutcome(
+            changed=changes(running, merged),
+            fields=changed_fields(running, merged),
+            needs_restart=needs_restart(running, read),
+        )
+
+    async def reload(self, read: Settings) -> ReloadOutcome:
         """Swap what is on offer for a new configuration's; requests that run keep the old one.
 
         Embedded models that are new are started before the swap, those that are gone are stopped after it.
         """
-        running = self.settings
-        for place in needs_restart(running, read):
+        outcome = self.compare(read)
+        for place in outcome.needs_restart:
             self._log.warning("not_reloaded", where=place, hint="restart the gateway to change it")
+        await self.adopt(self.prepare(read))
+        self._log.info("reloaded", **outcome.changed)
+        return outcome
+
+    def prepare(self, read: Settings) -> Prepared:
+        """Make what a new configuration needs, so that adopting it can't fail; nothing changes yet."""
+        running = self.settings
         settings = merge(running, read)
-        changed = changes(running, settings)
-        old_models = self.local_models
-        self.local_models = {
-            provider.name: old_models[provider.name] if provider in running.providers else _local_model(provider)
+        models = {
+            provider.name: self.local_models[provider.name]
+            if provider in running.providers
+            else self._make_model(provider)
             for provider in settings.providers
             if provider.api == LOCAL_API
         }
+        return Prepared(settings, models, build_offer(settings, models, self.directory.offer.fleet))
+
+    async def adopt(self, prepared: Prepared) -> None:
+        """Swap what is on offer; requests that run keep the old one."""
+        old_models, self.local_models = self.local_models, dict(prepared.models)
         for model in self.local_models.values():
             await model.start()
-        self.settings = settings
-        self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet)
+        self.settings = prepared.settings
+        self.directory.offer = prepared.offer
         await self._restore_daily_counts()
-        self._log.info("reloaded", **changed)
         for name, model in old_models.items():
             if self.local_models.get(name) is not model:
                 await model.stop()
@@ -274,14 +319,3 @@ def _at_the_end_of_this_turn(flush: Callable[[], None]) -> bool:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
-
-
-def _local_model(provider: ProviderSettings) -> LocalModel:
-    settings = LocalModelSettings(
-        model_path=provider.model_path,
-        # The demonstration model rambles to the end of its context; an operator's own model has its own cap.
-        default_output_tokens=None if provider.model_path else LocalModelSettings().default_output_tokens,
-        context_window=provider.context_window,
-        threads=provider.threads or None,
-    )
-    return LocalModel(settings, get_log("local_model"))

@@ -42,7 +42,7 @@ async def admitted(limiter: RedisLimiter | SharedLimiter, limits: Limits, accoun
     return outcome
 
 
-async def standings(limiter: RedisLimiter, limits: Limits) -> Sequence[Standing]:
+async def standings(limiter: RedisLimiter | SharedLimiter, limits: Limits) -> Sequence[Standing]:
     return (await limiter.standings_of({"acc_1": limits}))["acc_1"]
 
 
@@ -135,8 +135,10 @@ async def test_redis_when_it_goes_away_then_the_operators_choice_holds_and_it_he
         shared = SharedLimiter(redis, MemoryLimiter(FakeClock()), on_failure)
         before = await admitted(shared, ONE)
         assert isinstance(await shared.admit("acc_1", ONE), Refusal)
+        assert [standing.used for standing in await standings(shared, ONE)] == [1]
         server.stop()
         await until(lambda: not shared.up)
+        assert [standing.used for standing in await standings(shared, ONE)] == [0]
         before.settle(delivered=True)
         if on_failure == "deny":
             with pytest.raises(ProviderUnavailable, match="Limits can't be counted"):
