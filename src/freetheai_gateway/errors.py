@@ -105,6 +105,12 @@ class AccessDenied(GatewayError):
     type = "model_access_denied"
 
 
+class ReadOnlyKey(AccessDenied):
+    """The key alone may look at the account and not change it."""
+
+    type = "read_only_key"
+
+
 class AccountPaused(AccessDenied):
     """An operator suspended the account."""
 
@@ -229,6 +235,7 @@ KNOWN_CODES = frozenset(
         "provider_timeout",
         "provider_unavailable",
         "rate_limit_error",
+        "read_only_key",
         "refusals",
         "request_too_large",
         "requests_per_minute",

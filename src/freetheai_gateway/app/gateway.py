@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -13,24 +13,30 @@ from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
+from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
+from freetheai_gateway.domain.audit import HOLDER
 from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.domain.limits import Delivered
+from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.checks import Checks
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
 from freetheai_gateway.services.upstream_states import UpstreamStates
@@ -134,6 +140,8 @@ class Gateway:
             gate=OperatorGate(settings.metrics.token),
             is_draining=is_draining,
             max_body_bytes=settings.server.max_body_bytes,
+            own_account=OwnAccount(self.directory, self._usage, standings_of(self.limiter), self._clock),
+            desk=AccountDesk(self.accounts, self._clock, HOLDER),
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
         table = build_routes(services)
@@ -163,17 +171,17 @@ class Gateway:
         )
         return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
 
+    def upstreams(self) -> Sequence[ProviderStanding]:
+        """Tell how every provider stands now."""
+        return standings(self.directory, self._clock)
+
     def _gauges(self) -> Gauges:
         return {
+            **pool_gauges(self.directory, self._observer, self._clock),
             "freetheai_open_streams": (
                 "Streams that are open now.",
                 (),
                 lambda: {(): self.completions.open_streams},
-            ),
-            "freetheai_upstream_in_flight": (
-                "Calls to upstreams that run now.",
-                ("provider",),
-                lambda: {(name,): count for name, count in self.directory.offer.fleet.in_flight().items()},
             ),
             "freetheai_journal_pending_records": (
                 "Usage records that are not in the database yet.",
@@ -243,12 +251,14 @@ class Gateway:
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
         await self._start_limits()
-        await self._restore_daily_counts()
+        await self._restore_daily_counts(must=True)
+        await restore_budgets(self.directory, self._usage, self._clock)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()

@@ -120,7 +120,12 @@ def _upstream(upstream: UpstreamSettings) -> Upstream:
             per_image=price.per_image,
         ),
         quirks=Quirks(
-            max_tokens_field=quirks.max_tokens_field, drop=quirks.drop, reasoning_replay=quirks.reasoning_replay
+            max_tokens_field=quirks.max_tokens_field,
+            drop=quirks.drop,
+            reasoning_replay=quirks.reasoning_replay,
+            efforts=quirks.efforts,
+            tool_id_length=quirks.tool_id_length,
+            reply_after_results=quirks.reply_after_results,
         ),
     )
 

@@ -118,6 +118,8 @@ class Pools(Table, frozen=True, kw_only=True):
     max_cooldown_s: Duration = 3600.0
     sticky: bool = True
     """Whether long conversations go back to the upstream that may have cached them."""
+    check_s: DurationOrZero = 0.0
+    """Pause between two checks of upstreams and keys that are left alone; 0 = requests try by themselves."""
 
 
 class Images(Table, frozen=True, kw_only=True):

@@ -62,3 +62,7 @@ class LocalProvider:
             streamed=call.streamed,
             timeouts=self._timeouts,
         )
+
+    def list_models(self, key_index: int) -> UpstreamRequest | None:  # noqa: ARG002 - as above
+        """Give none: the supervisor looks after the child."""
+        return None
