@@ -292,13 +292,16 @@ class Gateway:
         for model in self.local_models.values():
             await model.stop()
 
-    async def _restore_daily_counts(self) -> None:
-        """Go on counting where the last process, or Redis, stopped."""
-        delivered = await self._delivered_today()
+    async def _restore_daily_counts(self, *, must: bool = False) -> None:
+        """Go on counting where the last process, or Redis, stopped.
+
+        A database that is away keeps a gateway from starting (`must`), and never ends one that runs.
+        """
+        delivered = await self._delivered_today(must=must)
         if delivered is not None:
             await self.limiter.restore_day(delivered)
 
-    async def _delivered_today(self) -> Delivered | None:
+    async def _delivered_today(self, *, must: bool = False) -> Delivered | None:
         """Read what counts against the caps of the day; `None` where no tier has one, or the ledger can't be read."""
         limits = [tier.limits for tier in self.directory.offer.catalogue.tiers]
         if all(of_tier.daily_requests is None and of_tier.images_per_day is None for of_tier in limits):
@@ -306,6 +309,8 @@ class Gateway:
         try:
             return await self._usage.delivered_on(utc_day(self._clock.wall()))
         except StoreUnavailable as error:
+            if must:
+                raise
             self._log.warning("daily_counts_not_restored", error=type(error).__name__)
             return None
 
