@@ -231,6 +231,7 @@ KNOWN_CODES = frozenset(
         "model_retired",
         "not_configured",
         "not_found_error",
+        "overloaded",
         "provider_error",
         "provider_timeout",
         "provider_unavailable",

@@ -52,6 +52,7 @@ from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
@@ -140,6 +141,7 @@ class Gateway:
             gate=OperatorGate(settings.metrics.token),
             is_draining=is_draining,
             max_body_bytes=settings.server.max_body_bytes,
+            crowd=Crowd(settings.server.max_requests, settings.server.max_held_bytes),
             own_account=OwnAccount(self.directory, self._usage, standings_of(self.limiter), self._clock),
             desk=AccountDesk(self.accounts, self._clock, HOLDER),
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),

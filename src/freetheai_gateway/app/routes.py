@@ -1,7 +1,7 @@
 """The table of routes: which path is answered by what, in which dialect errors are told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from freetheai_gateway.app.pages import Pages, PageServices
 from freetheai_gateway.clock import Clock
@@ -24,6 +24,7 @@ from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.web.account import AccountRoutes
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.health import HealthRoutes, ProbeRoutes
 from freetheai_gateway.web.metrics import Gauges, MetricsRoute
 from freetheai_gateway.web.models import ModelRoutes
@@ -53,6 +54,7 @@ class Services:
     promise: Promise
     own_account: OwnAccount
     desk: AccountDesk
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def _completion(dialect: Dialect, services: Services, kind: ModelKind = ModelKin
         services.completions,
         max_body_bytes=services.max_body_bytes,
         kind=kind,
+        crowd=services.crowd,
     )
 
 

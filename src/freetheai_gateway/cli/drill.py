@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def drill(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Play every failure of an upstream against a gateway of its own, and show what members would see.
+    """Play every failure of an upstream, show what members see.
 
     It starts scripted upstreams and a gateway beside them, with the usual rules and a hundredth of the usual patience;
     no provider of the configuration is called. Exit code 1 where something is not as docs/failover.md promises.

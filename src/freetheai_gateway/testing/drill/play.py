@@ -11,7 +11,7 @@ from freetheai_gateway.services.body import header
 from freetheai_gateway.services.ports import Origin, UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest
 from freetheai_gateway.testing.completions import DEFAULT_TEXT
 
-_PATIENCE = Timeouts(connect_s=5.0, first_byte_s=30.0, first_content_s=30.0, idle_s=30.0, total_s=60.0)
+_PATIENCE = Timeouts(connect_s=5.0, first_byte_s=30.0, first_content_s=30.0, idle_s=30.0, total_s=600.0)
 _LAST_WORDS = DEFAULT_TEXT.split()[-1].encode()
 
 
