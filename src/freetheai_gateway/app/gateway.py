@@ -21,6 +21,7 @@ from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.audit import HOLDER
 from freetheai_gateway.domain.health import Thresholds
+from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
@@ -266,22 +267,13 @@ class Gateway:
             await model.start()
 
     async def _start_limits(self) -> None:
-        """Connect to Redis, if that is where limits are counted; the start does not wait for it."""
-        limits = self._limits
-        if limits.run is None or limits.close is None or limits.on_heal is None:
-            return
-        self._running.push_async_callback(limits.close)
-        healed = asyncio.Event()
-        limits.on_heal(healed.set)
-        self._supervise("limits", limits.run)
-        self._supervise("limits_restore", lambda: self._restore_after_gaps(healed))
-
-    async def _restore_after_gaps(self, healed: asyncio.Event) -> None:
-        """Give Redis the day's counts whenever it is back: it may have lost its memory while it was away."""
-        while True:
-            await healed.wait()
-            healed.clear()
-            await self._restore_daily_counts()
+        """Connect to Redis, if that is where limits are counted; one that is away does not hinder the start."""
+        redis = self._limits.redis
+        if redis is not None:
+            self._running.push_async_callback(redis.close)
+            redis.watch(self._delivered_today, self._restore_daily_counts)
+            self._supervise("limits", redis.run)
+            await redis.tried.wait()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -304,21 +296,26 @@ class Gateway:
             await model.stop()
 
     async def _restore_daily_counts(self, *, must: bool = False) -> None:
-        """Go on counting where the last process stopped; only where a tier has a daily cap at all.
+        """Go on counting where the last process, or Redis, stopped.
 
         A database that is away keeps a gateway from starting (`must`), and never ends one that runs.
         """
-        if all(tier.limits.daily_requests is None for tier in self.directory.offer.catalogue.tiers):
-            return
-        day = utc_day(self._clock.wall())
+        delivered = await self._delivered_today(must=must)
+        if delivered is not None:
+            await self.limiter.restore_day(delivered)
+
+    async def _delivered_today(self, *, must: bool = False) -> Delivered | None:
+        """Read what counts against the caps of the day; `None` where no tier has one, or the ledger can't be read."""
+        limits = [tier.limits for tier in self.directory.offer.catalogue.tiers]
+        if all(of_tier.daily_requests is None and of_tier.images_per_day is None for of_tier in limits):
+            return None
         try:
-            successes = await self._usage.successes_on(day)
+            return await self._usage.delivered_on(utc_day(self._clock.wall()))
         except StoreUnavailable as error:
             if must:
                 raise
             self._log.warning("daily_counts_not_restored", error=type(error).__name__)
-        else:
-            self.limiter.restore_day(day, successes)
+            return None
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""

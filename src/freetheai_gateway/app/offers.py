@@ -72,6 +72,7 @@ def _tier(tier: TierSettings, settings: Settings) -> Tier:
         tokens_per_minute=tier.tokens_per_minute,
         concurrency=tier.concurrency,
         daily_requests=daily or None,
+        images_per_day=tier.images_per_day,
         window_s=settings.limits.window_s,
     )
     return Tier(
