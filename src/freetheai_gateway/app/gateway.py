@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
+from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.reload import changes, merge, needs_restart
@@ -29,6 +30,7 @@ from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import StoreUnavailable
+from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
@@ -70,13 +72,16 @@ class Gateway:
         self._limits = build_backend(settings, clock)
         self.limiter = self._limits.limiter
         self._client = Http1Client()
-        self.directory = Directory(build_offer(settings, self.local_models))
+        self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
         self.authenticator = Authenticator(self.accounts, self.directory)
         self._feed.subscribe(self.authenticator.forget)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         self._admission = Admission(self.limiter, RefusalGuard(), clock)
         self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)
+        self._images = build_images(
+            settings, self.directory, self._admission, journal, clock=clock, observe=self._observe
+        )
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(
@@ -106,6 +111,7 @@ class Gateway:
             directory=self.directory,
             authenticator=self.authenticator,
             completions=self.completions,
+            images=self._images,
             token_counter=TokenCounter(
                 self.directory,
                 self._admission,
@@ -136,6 +142,9 @@ class Gateway:
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
             lost=table.lost,
         )
+
+    def _observe(self, trace: Trace) -> None:
+        self._observer.finished(trace)
 
     def _gauges(self) -> Gauges:
         return {
@@ -180,7 +189,7 @@ class Gateway:
         for model in self.local_models.values():
             await model.start()
         self.settings = settings
-        self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet)
+        self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet, client=self._client)
         await self._restore_daily_counts()
         self._log.info("reloaded", **changed)
         for name, model in old_models.items():
@@ -203,6 +212,8 @@ class Gateway:
         self._supervise("change_feed", self._feed.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        running.push_async_callback(self._images.jobs.aclose)
+        self._supervise("image_files", self._images.files.sweep_for_ever)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.dialects.anthropic_messages import MessagesTranslator
 from freetheai_gateway.domain.health import Thresholds
@@ -10,6 +11,8 @@ from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.settings import default_settings
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.offers import PUBLIC_URL
 from freetheai_gateway.testing.ports import StaticKeyLookup
@@ -20,7 +23,11 @@ from freetheai_gateway.web.routes import Route, Router
 from tests.unit.services.governed import Governed
 from tests.unit.web.answers import RankedUsage
 
-ASKS_FOR_NO_KEY = {"/v1/health", "/v1/openapi.json", "/v1", "/", "/healthz"}
+ASKS_FOR_NO_KEY = {"/v1/images/files/{id}", "/v1/health", "/v1/openapi.json", "/v1", "/", "/healthz"}
+
+
+def _ignore(_trace: Trace) -> None:
+    """Observe nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,9 @@ def routes() -> list[Route]:
         directory=governed.directory,
         authenticator=Authenticator(StaticKeyLookup(), governed.directory),
         completions=governed.completions,
+        images=build_images(
+            default_settings(), governed.directory, governed.admission, governed.ledger, clock=clock, observe=_ignore
+        ),
         observer=Observer(metrics, Thresholds(), clock),
         token_counter=TokenCounter(
             governed.directory, governed.admission, governed.client, MessagesTranslator(), clock
