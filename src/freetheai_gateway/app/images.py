@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from freetheai_gateway.clock import Clock
+from freetheai_gateway.clock import Clock, SystemClock
 from freetheai_gateway.dialects.openai_images import PictureRules
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.services.admit import Admission
@@ -16,7 +16,14 @@ from freetheai_gateway.services.ports import Ledger, Provider, UpstreamClient
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.image_files import ImageFiles
+from freetheai_gateway.upstream.images.ark import Ark
+from freetheai_gateway.upstream.images.bfl import BlackForestLabs
+from freetheai_gateway.upstream.images.calls import Calls, Pace
+from freetheai_gateway.upstream.images.fal import Fal
+from freetheai_gateway.upstream.images.gemini_images import GeminiImages
+from freetheai_gateway.upstream.images.openai_images import OpenAIImages
 from freetheai_gateway.upstream.images.sketch import SketchProvider
+from freetheai_gateway.upstream.providers import HTTPProvider
 from freetheai_gateway.web.images import ImageRoutes
 from freetheai_gateway.web.routes import Route
 
@@ -62,13 +69,32 @@ def image_routes(
     ]
 
 
+MAKERS: Mapping[str, Callable[[Calls], ImageMaker]] = {
+    "openai-images": OpenAIImages,
+    "gemini-images": GeminiImages,
+    "bfl": BlackForestLabs,
+    "fal": Fal,
+    "ark": Ark,
+}
+"""Who makes pictures over HTTP, by the provider's api."""
+
+
+def make_image_maker(
+    api: str, provider: HTTPProvider, client: UpstreamClient, clock: Clock, pace: Pace | None = None
+) -> ImageMaker:
+    """Build the adapter of one provider."""
+    return MAKERS[api](Calls(provider, client, clock, pace or Pace()))
+
+
 def build_image_makers(
-    settings: Settings, providers: Mapping[str, Provider], _client: UpstreamClient | None
+    settings: Settings, providers: Mapping[str, Provider], client: UpstreamClient | None
 ) -> Mapping[str, ImageMaker]:
-    """Find who makes pictures among the providers, by name."""
+    """Find who makes pictures among the providers, by name; without a client only those that need none."""
     makers: dict[str, ImageMaker] = {}
     for each in settings.providers:
         provider = providers.get(each.name)
         if isinstance(provider, SketchProvider):
             makers[each.name] = provider
+        elif isinstance(provider, HTTPProvider) and each.api in MAKERS and client is not None:
+            makers[each.name] = make_image_maker(each.api, provider, client, SystemClock())
     return makers

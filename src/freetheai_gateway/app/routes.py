@@ -1,7 +1,7 @@
 """The table of routes: which path is answered by what, in which dialect errors are told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from freetheai_gateway.app.images import ImageServices, image_routes
 from freetheai_gateway.app.pages import Pages, PageServices
@@ -13,15 +13,19 @@ from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import ModelKind
 from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import UsageStore
+from freetheai_gateway.web.account import AccountRoutes
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.health import HealthRoutes, ProbeRoutes
 from freetheai_gateway.web.metrics import Gauges, MetricsRoute
 from freetheai_gateway.web.models import ModelRoutes
@@ -50,6 +54,9 @@ class Services:
     is_draining: Callable[[], bool]
     max_body_bytes: int
     promise: Promise
+    own_account: OwnAccount
+    desk: AccountDesk
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ def build_routes(services: Services) -> Table:
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
         *image_routes(services.images, services.authenticator, services.max_body_bytes, chat),
         *_catalogue_routes(services, pages, chat),
+        *_account_routes(services, pages, chat),
         *_public_routes(services, health, pages, chat),
     ]
     return Table(api, pages.routes(chat), pages.lost)
@@ -88,6 +96,7 @@ def _completion(dialect: Dialect, services: Services, kind: ModelKind = ModelKin
         services.completions,
         max_body_bytes=services.max_body_bytes,
         kind=kind,
+        crowd=services.crowd,
     )
 
 
@@ -103,6 +112,14 @@ def _pages(services: Services, health: HealthRoutes) -> Pages:
             promise=services.promise,
         )
     )
+
+
+def _account_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:
+    account = AccountRoutes(services.authenticator, services.own_account, services.desk)
+    return [
+        Route("/account", {"GET": pages.account_or(account.show)}, dialect),
+        Route("/account/key", {"POST": account.replace_key}, dialect),
+    ]
 
 
 def _catalogue_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:

@@ -9,21 +9,21 @@ class RetryBudget:
     Where everything is down, each request costs its upstreams at most `1 + share` calls and not `attempts`.
     """
 
-    __slots__ = ("_left",)
+    __slots__ = ("left",)
 
     def __init__(self, burst: int) -> None:
-        self._left = float(burst)
+        self.left = float(burst)
 
     def earn(self, policy: PoolPolicy) -> None:
-        """Note a request."""
-        left = self._left + policy.retry_share
-        self._left = min(policy.retry_burst, left)
+        """Note a request; needless while the whole burst is left."""
+        left = self.left + policy.retry_share
+        self.left = min(policy.retry_burst, left)
 
     def take(self) -> bool:
         """Take one repeat; `False` where none is left."""
-        if self._left < 1.0:
+        if self.left < 1.0:
             return False
-        self._left -= 1.0
+        self.left -= 1.0
         return True
 
 

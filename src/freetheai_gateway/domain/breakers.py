@@ -20,14 +20,15 @@ class State(StrEnum):
 class Tally:
     """Distinct requests that failed in a row, the latest `enough` of them at most, within a window."""
 
-    __slots__ = ("_failed",)
+    __slots__ = ("failed",)
 
     def __init__(self) -> None:
-        self._failed: dict[int, float] = {}
+        self.failed: dict[int, float] = {}
+        """When each of them failed, by identity."""
 
     def reaches(self, enough: int, now: float, window_s: float, identity: int) -> bool:
         """Count one failure of the request with this identity; says whether it is enough."""
-        failed = self._failed
+        failed = self.failed
         failed[identity] = now
         for known in [known for known, at in failed.items() if at < now - window_s]:
             del failed[known]
@@ -38,18 +39,17 @@ class Tally:
 
     def clear(self) -> None:
         """Forget, as something succeeded."""
-        if self._failed:
-            self._failed.clear()
+        self.failed.clear()
 
 
 class Breaker:
     """The breaker of one upstream."""
 
-    __slots__ = ("_tally", "gate")
+    __slots__ = ("gate", "tally")
 
     def __init__(self) -> None:
         self.gate = Gate()
-        self._tally = Tally()
+        self.tally = Tally()
 
     def state(self, now: float) -> State:
         """Name the state."""
@@ -60,9 +60,9 @@ class Breaker:
     def succeeded(self, *, tried: bool) -> None:
         """Note a success; while the breaker is open only that of a try counts, others began before it opened."""
         if self.gate.clear:
-            self._tally.clear()
+            self.tally.clear()
         elif tried:
-            self._tally.clear()
+            self.tally.clear()
             self.gate.open()
 
     def failed(self, now: float, identity: int, *, tried: bool, enough: int, window_s: float, open_s: float) -> bool:
@@ -71,7 +71,7 @@ class Breaker:
             if tried:
                 self.gate.shut(now, open_s, "breaker")
             return False
-        if not self._tally.reaches(enough, now, window_s, identity):
+        if not self.tally.reaches(enough, now, window_s, identity):
             return False
         self.gate.shut(now, open_s, "breaker")
         return True

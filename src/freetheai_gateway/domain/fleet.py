@@ -67,7 +67,7 @@ class Load:
 class ProviderState:
     """One provider under one configuration."""
 
-    __slots__ = ("budget", "keys", "load", "max_concurrency", "name", "targets", "terms", "turn")
+    __slots__ = ("budget", "counts", "keys", "load", "max_concurrency", "name", "targets", "terms", "turn")
 
     def __init__(self, name: str, terms: Terms, old: "ProviderState | None" = None) -> None:
         self.name = name
@@ -82,14 +82,11 @@ class ProviderState:
         for key in self.keys:
             if limits_are_new or key.meter is None:
                 key.meter = KeyMeter(terms.key_limits) if terms.key_limits.any_is_known else None
+        self.counts = self.budget is not None or terms.key_limits.any_is_known
+        """Whether somebody wants to know what a reply used."""
         self.targets: dict[str, Target] = {}
         if old is not None and _same_place(old.terms, terms):
             self.targets.update(old.targets)
-
-    @property
-    def counts(self) -> bool:
-        """Whether somebody wants to know what a reply used."""
-        return self.budget is not None or self.terms.key_limits.any_is_known
 
     def target(self, model: str) -> Target:
         """Find the state of a model there; a fresh one where it was never called."""

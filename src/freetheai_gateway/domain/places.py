@@ -28,7 +28,7 @@ class Place:
         seat.provider.load.running += 1
         self._tries: list[Gate] | None = None
         self._tries_upstream = False
-        if not target.gate.clear or not key.gate.clear or target.cooling:
+        if target.cooling or not target.gate.clear or not key.gate.clear:
             self._enter_gates()
         if key.meter is not None:
             key.meter.take(now, wall)
@@ -47,8 +47,11 @@ class Place:
 
     def succeeded(self) -> None:
         """Note a complete reply, or one that shows the upstream and the key to be well: a refusal of the request."""
-        self.seat.target.breaker.succeeded(tried=self._tries_upstream)
-        self.key.suspicion.clear()
+        breaker = self.seat.target.breaker
+        if breaker.tally.failed or not breaker.gate.clear:
+            breaker.succeeded(tried=self._tries_upstream)
+        if self.key.suspicion.failed:
+            self.key.suspicion.clear()
         if self._tries is not None:
             self._clear_gates()
 

@@ -1,9 +1,10 @@
 """Limits that are counted in Redis, and what holds while it is away: the operator's choice, said once in the log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
-from freetheai_gateway.domain.limits import UNLIMITED, Limits, Refusal
+from freetheai_gateway.domain.limits import UNLIMITED, Limits, Refusal, Standing
 from freetheai_gateway.errors import ProviderUnavailable
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.redis import RedisAway, RedisLimiter
@@ -54,6 +55,13 @@ class SharedLimiter:
             )
         kept = UNLIMITED if self._on_failure == "allow" else limits
         return await self._local.admit(account_id, kept, wait_s=wait_s)
+
+    async def standings(self, account_id: str, limits: Limits) -> Sequence[Standing]:
+        """Tell where an account stands now: on all nodes, or while Redis is away on this one."""
+        if self._redis.up:
+            with suppress(RedisAway, RedisRefused):
+                return await self._redis.standings(account_id, limits)
+        return self._local.standing(account_id, limits)
 
     def restore_day(self, day: str, successes: Mapping[str, int]) -> None:
         """Take over a day's delivered answers from the ledger, on both sides."""

@@ -63,23 +63,31 @@ class Asker(msgspec.Struct, frozen=True, gc=False):
 class Course:
     """One per request."""
 
-    __slots__ = ("_asker", "_barred", "_budget", "_clock", "_fleet", "_offer", "_seats", "_started_at", "attempts")
+    __slots__ = ("_asker", "_barred", "_budget", "_clock", "_fleet", "_offer", "_started_at", "_upstreams", "attempts")
 
     def __init__(self, asker: Asker, upstreams: Sequence[Upstream], offer: Offer, clock: Clock) -> None:
         self._asker = asker
         self._offer = offer
         self._clock = clock
         self._fleet = fleet = offer.fleet
-        self._seats = fleet.seats(upstreams)
+        self._upstreams = upstreams
         self._barred: Barred | None = None
         self._budget: RetryBudget = fleet.retries_of(asker.model_id)
-        self._budget.earn(fleet.policy)
-        self._started_at = clock.monotonic()
+        if self._budget.left < fleet.policy.retry_burst:
+            self._budget.earn(fleet.policy)
+        self._started_at = 0.0
         self.attempts = 0
 
     def take(self) -> Place:
         """Take a place for the next call. Raises `ProviderUnavailable` where none may be called now."""
-        now, wall = self._clock.monotonic(), self._clock.wall()
+        now = self._clock.monotonic()
+        if self.attempts == 0:
+            self._started_at = now
+            place = self._find_at_once(now)
+            if place is not None:
+                self.attempts = 1
+                return place
+        wall = self._clock.wall()
         place = self._find(now, wall)
         if place is None:
             raise provider_busy(self._asker.model_id, self._busy_for_s(now, wall))
@@ -121,20 +129,35 @@ class Course:
         """Choose how long to wait before the same upstream is asked once more."""
         return backoff_s(self.attempts - 1, self._fleet.policy, _DRAW())
 
+    def _find_at_once(self, now: float) -> Place | None:
+        """Take the only upstream with its only key where nothing is held against them: what most requests are."""
+        upstreams = self._upstreams
+        if len(upstreams) != 1:
+            return None
+        seat = self._fleet.seat(upstreams[0])
+        provider, target = seat.provider, seat.target
+        if (
+            len(provider.keys) != 1
+            or provider.counts
+            or target.cooling
+            or not target.gate.clear
+            or not provider.keys[0].gate.clear
+            or 0 < provider.max_concurrency <= provider.load.running
+            or not self._is_ready(seat)
+        ):
+            return None
+        return Place(seat, provider.keys[0], now, 0.0)
+
     def _find(self, now: float, wall: float) -> Place | None:
-        barred, seats = self._barred, self._seats
-        if len(seats) == 1 and barred is None:
-            seat = seats[0]
-            if not self._is_ready(seat) or not is_open(seat, now, wall):
-                return None
-            key = find_key(seat.provider, seat.target, now, wall)
-            return None if key is None else Place(seat, key, now, wall)
-        ready = [seat for seat in seats if self._is_ready(seat)]
+        barred, ready = self._barred, self._ready_seats()
         chosen = choose(ready, now, wall, _DRAW, barred=barred, sticky=self._sticky())
         if chosen is None:
             return None
         seat, key = chosen
         return Place(seat, key, now, wall, repeats=barred is not None and seat in barred.tried)
+
+    def _ready_seats(self) -> list[Seat]:
+        return [seat for seat in self._fleet.seats(self._upstreams) if self._is_ready(seat)]
 
     def _is_ready(self, seat: Seat) -> bool:
         return self._offer.providers[seat.upstream.provider].readiness() is Readiness.READY
@@ -163,12 +186,11 @@ class Course:
 
     def _somewhere(self, now: float) -> bool:
         """Whether there is anywhere to go."""
-        seats = [seat for seat in self._seats if self._is_ready(seat)]
-        return choose(seats, now, self._clock.wall(), _DRAW, barred=self._barred) is not None
+        return choose(self._ready_seats(), now, self._clock.wall(), _DRAW, barred=self._barred) is not None
 
     def _busy_for_s(self, now: float, wall: float) -> float:
         """Tell when to try again: when the first upstream may be called, as far as that is known."""
-        waits = [wait_s(seat, now, wall) for seat in self._seats]
+        waits = [wait_s(seat, now, wall) for seat in self._fleet.seats(self._upstreams)]
         known = min((wait for wait in waits if wait < MAX_RETRY_AFTER_S + 1), default=RETRY_AFTER_S)
         return known or RETRY_AFTER_S
 

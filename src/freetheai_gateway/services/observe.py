@@ -10,7 +10,7 @@ from freetheai_gateway.services.trace import Trace
 
 FOREIGN_CODE = "upstream"
 """Stands in labels for a code that an upstream made up."""
-_NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "restarting"})
+_NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "overloaded", "restarting"})
 
 
 DOCUMENTED_FIELDS = frozenset(

@@ -61,6 +61,10 @@ class Server(Table, frozen=True, kw_only=True):
     public_url: Annotated[str, Form(forms.public_url)] = ""
     """Without a slash at the end; after reading never empty: made of host and port where it is not set."""
     max_body_bytes: Annotated[int, Bounds(at_least=1024)] = 33_554_432
+    max_requests: Positive = 5_000
+    """Completions that one process runs at once; above, 503 at once."""
+    max_held_bytes: Annotated[int, Bounds(at_least=1024)] = 1 << 30
+    """Bytes of all request bodies that one process holds; above, 503 before the body is read."""
     trusted_proxies: tuple[Annotated[str, Form(forms.cidr)], ...] = ()
     cors_origins: tuple[Annotated[str, Form(forms.origin)], ...] = ("*",)
     admin_token: Annotated[CredentialIfSet, UnlessSet("env:FREETHEAI_ADMIN_TOKEN")] = None
@@ -118,6 +122,8 @@ class Pools(Table, frozen=True, kw_only=True):
     max_cooldown_s: Duration = 3600.0
     sticky: bool = True
     """Whether long conversations go back to the upstream that may have cached them."""
+    check_s: DurationOrZero = 0.0
+    """Pause between two checks of upstreams and keys that are left alone; 0 = requests try by themselves."""
 
 
 class Images(Table, frozen=True, kw_only=True):

@@ -188,6 +188,29 @@ class SqlUsage:
         async with self._database.read("counting a day's answers") as connection:
             return {row.account_id: int(row.successes) for row in await connection.execute(statement)}
 
+    async def account_days(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Sum each of these UTC days of an account; a day without requests is absent."""
+        columns = USAGE_DAY_ACCOUNTS.c
+        sums = [columns[name] for name in _SUMS]
+        statement = select(columns.day.label("name"), *sums).where(
+            columns.day.in_(days), columns.account_id == account_id
+        )
+        async with self._database.read("reading an account's days") as connection:
+            return [_usage_row("day", row) for row in await connection.execute(statement)]
+
+    async def account_models(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Sum these UTC days of an account by model, the most called first."""
+        columns = USAGE_DAYS.c
+        sums = [func.sum(columns[name]).label(name) for name in _SUMS]
+        statement = (
+            select(columns.model.label("name"), *sums)
+            .where(columns.day.in_(days), columns.account_id == account_id)
+            .group_by(columns.model)
+            .order_by(sums[0].desc(), columns.model)
+        )
+        async with self._database.read("reading an account's models") as connection:
+            return [_usage_row("model", row) for row in await connection.execute(statement)]
+
     async def totals(self) -> UsageTotals:
         """Read the sums over all time: one row, untouched by retention."""
         async with self._database.read("reading totals") as connection:

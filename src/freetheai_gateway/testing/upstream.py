@@ -182,6 +182,10 @@ class ScriptedUpstream:
 
     # --- replies ---
 
+    def behaviour_of(self, model: str) -> str:
+        """Choose the behaviour for a request that no plan was made for: the model's name is one."""
+        return model
+
     def _reply(self, method: str, path: str, body: bytes) -> Script:
         if (method, path) == ("GET", "/v1/models"):
             models = [{"id": name, "object": "model", "created": 0, "owned_by": "scripted"} for name in BEHAVIOURS]
@@ -194,9 +198,8 @@ class ScriptedUpstream:
             plan = self._next_plan(name)
             if plan is not None and plan.steps is not None:
                 return plan.steps
-            if plan is not None and plan.behaviour is not None:
-                name = plan.behaviour
-            return script_for(name, ask)
+            planned = plan.behaviour if plan is not None else None
+            return script_for(planned or self.behaviour_of(name), ask)
         except jsonc.InvalidJSON as error:
             return whole_reply(400, error_body(str(error)))
 

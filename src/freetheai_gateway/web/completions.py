@@ -6,6 +6,7 @@ from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions, Sent
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.web.credentials import presented_key
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.request import Request, read_body
 from freetheai_gateway.web.response import Response
 
@@ -21,20 +22,23 @@ class CompletionRoute:
         *,
         max_body_bytes: int,
         kind: ModelKind = ModelKind.CHAT,
+        crowd: Crowd | None = None,
     ) -> None:
         self._dialect = dialect
         self._kind = kind
         self._authenticator = authenticator
         self._completions = completions
         self._max_body_bytes = max_body_bytes
+        self._crowd = crowd or Crowd()
 
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
-        body = await read_body(request, self._max_body_bytes)
-        sent = Sent(body, forwarded(request, self._dialect))
-        await self._completions.run(self._dialect, sent, trace.caller, response, trace, kind=self._kind)
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
+        with self._crowd.place(request):
+            body = await read_body(request, self._max_body_bytes)
+            sent = Sent(body, forwarded(request, self._dialect))
+            await self._completions.run(self._dialect, sent, trace.caller, response, trace, kind=self._kind)
 
 
 class CountTokensRoute:
@@ -48,7 +52,7 @@ class CountTokensRoute:
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         body = await read_body(request, self._max_body_bytes)
         sent = Sent(body, forwarded(request, response.dialect))
         await response.reply(await self._counter.count(sent, trace.caller, trace))

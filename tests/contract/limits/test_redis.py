@@ -132,8 +132,10 @@ async def test_redis_when_it_goes_away_then_the_operators_choice_holds_and_it_he
         shared = SharedLimiter(redis, MemoryLimiter(FakeClock()), on_failure)
         before = await admitted(shared, ONE)
         assert isinstance(await shared.admit("acc_1", ONE), Refusal)
+        assert [standing.used for standing in await shared.standings("acc_1", ONE)] == [1]
         server.stop()
         await until(lambda: not shared.up)
+        assert [standing.used for standing in await shared.standings("acc_1", ONE)] == [0]
         before.settle(delivered=True)
         if on_failure == "deny":
             with pytest.raises(ProviderUnavailable, match="Limits can't be counted"):

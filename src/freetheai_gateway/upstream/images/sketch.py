@@ -48,6 +48,10 @@ class SketchProvider:
         """Refuse: there is no server to call."""
         raise NotImplementedError(f"{call.model} key {key_index}: a drawing is no HTTP call")
 
+    def list_models(self, key_index: int) -> UpstreamRequest | None:  # noqa: ARG002 - it has no key
+        """Give none: there is nothing that could be ill."""
+        return None
+
     async def make(self, ask: Ask) -> Made:
         """Draw what was ordered, the same every time."""
         order = ask.order
