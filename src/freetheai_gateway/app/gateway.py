@@ -10,6 +10,7 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
+from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
@@ -40,6 +41,7 @@ from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
 from freetheai_gateway.services.reports import NodeReports
+from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
@@ -87,13 +89,16 @@ class Gateway:
         self._limits = build_backend(settings, clock)
         self.limiter = self._limits.limiter
         self._client = Http1Client()
-        self.directory = Directory(build_offer(settings, self.local_models))
+        self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         self._admission = Admission(self.limiter, RefusalGuard(), clock)
         self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)
+        self._images = build_images(
+            settings, self.directory, self._admission, journal, clock=clock, observe=self._observe
+        )
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(
@@ -126,6 +131,7 @@ class Gateway:
             directory=self.directory,
             authenticator=self.authenticator,
             completions=self.completions,
+            images=self._images,
             token_counter=TokenCounter(
                 self.directory,
                 self._admission,
@@ -159,6 +165,9 @@ class Gateway:
             lost=table.lost,
             proxies=TrustedProxies(settings.server.trusted_proxies),
         )
+
+    def _observe(self, trace: Trace) -> None:
+        self._observer.finished(trace)
 
     def _admin(self, reload: Reload) -> Admin:
         operations = Operations(
@@ -229,7 +238,8 @@ class Gateway:
             for provider in settings.providers
             if provider.api == LOCAL_API
         }
-        return Prepared(settings, models, build_offer(settings, models, self.directory.offer.fleet))
+        offer = build_offer(settings, models, self.directory.offer.fleet, client=self._client)
+        return Prepared(settings, models, offer)
 
     async def adopt(self, prepared: Prepared) -> None:
         """Swap what is on offer; requests that run keep the old one."""
@@ -261,6 +271,8 @@ class Gateway:
         self._supervise("reports", self._reports.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        running.push_async_callback(self._images.jobs.aclose)
+        self._supervise("image_files", self._images.files.sweep_for_ever)
         self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
