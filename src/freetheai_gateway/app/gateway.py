@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
+from freetheai_gateway.app.discord import Desk
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.reload import changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
@@ -72,6 +73,7 @@ class Gateway:
         self.directory = Directory(build_offer(settings, self.local_models))
         self.authenticator = Authenticator(self.accounts, self.directory)
         self._feed.subscribe(self.authenticator.forget)
+        self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         self._admission = Admission(self.limiter, RefusalGuard(), clock)
@@ -125,7 +127,7 @@ class Gateway:
         )
         table = build_routes(services)
         return GatewayASGI(
-            Router(table.api + table.pages),
+            Router(table.api + table.pages + ([] if self._desk is None else self._desk.routes(OpenAIChat()))),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -197,6 +199,9 @@ class Gateway:
         self._supervise("change_feed", self._feed.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        if self._desk is not None:
+            running.push_async_callback(self._desk.close)
+            self._supervise("key_desk", self._desk.run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
