@@ -22,6 +22,8 @@ BASE = "http://discord.test/api/v10"
 _SEED = bytes(range(32))
 _EDIT = re.compile(r"/api/v10/webhooks/(\d+)/([^/]+)/messages/@original")
 _COMMANDS = re.compile(r"/api/v10/applications/(\d+)/guilds/(\d+)/commands")
+_ME = re.compile(r"/api/v10/applications/@me")
+_ROLES = re.compile(r"/api/v10/guilds/(\d+)/roles")
 _MEMBER = re.compile(r"/api/v10/guilds/(\d+)/members/(\d+)")
 TOKEN_LIVES_S = 900.0
 
@@ -57,6 +59,8 @@ class FakeDiscord:
         self.public_key = self.private_key.public_key().public_bytes_raw().hex()
         self.interactions: dict[str, Shown] = {}
         self.commands: list[dict[str, Any]] = []
+        self.endpoint: str | None = None
+        self.roles: list[str] = [GUILD_ID]
         self.members: dict[str, dict[str, Any]] = {}
         self.failures: list[Failure | UpstreamFailed] = []
         self.calls: list[UpstreamRequest] = []
@@ -95,7 +99,21 @@ class FakeDiscord:
         """Nothing is open."""
 
     def _routes(self) -> list[tuple[re.Pattern[str], Callable[..., FakeReply]]]:
-        return [(_EDIT, self._edit), (_COMMANDS, self._put_commands), (_MEMBER, self._member)]
+        return [
+            (_EDIT, self._edit),
+            (_COMMANDS, self._put_commands),
+            (_MEMBER, self._member),
+            (_ME, self._me),
+            (_ROLES, self._roles),
+        ]
+
+    def _me(self, _request: UpstreamRequest, headers: dict[bytes, bytes]) -> FakeReply:
+        if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
+            return _refusal(Failure(401))
+        return _ok({"verify_key": self.public_key, "interactions_endpoint_url": self.endpoint})
+
+    def _roles(self, _request: UpstreamRequest, _headers: dict[bytes, bytes], guild: str) -> FakeReply:
+        return _refusal(Failure(404, 10004)) if guild != GUILD_ID else _ok([{"id": role} for role in self.roles])
 
     def _edit(self, request: UpstreamRequest, headers: dict[bytes, bytes], _app: str, token: str) -> FakeReply:
         assert b"authorization" not in headers, "the bot's token has no business on a token route"
