@@ -14,7 +14,7 @@ SECONDS ?= 60
 CORES  ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test agents fuzz check fix docs bench constraints clean
+.PHONY: help run test agents drill fuzz check fix docs bench constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(VENV)/dev.stamp $(VENV)/node.stamp ## Run every test that this machine c
 
 agents: $(VENV)/dev.stamp $(VENV)/agents.stamp ## Run Claude Code, Codex and frameworks through the gateway (downloads 350 MB, once)
 	@$(BIN)/pytest -q tests/agents $(ARGS)
+
+drill: $(VENV)/dev.stamp ## Play every failure of an upstream, and show what members would see
+	@$(BIN)/freetheai drill $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## Feed every parser with hostile bytes, 60 s each (SECONDS=10 for less); no part of the tests
 	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS) $(ARGS)

@@ -21,6 +21,7 @@ The text of an error is shown to the caller as it is: it never holds a key, an u
 `dialects/*/errors.py` renders any of them; nothing else decides a status or a type.
 """
 
+from collections.abc import Mapping
 from math import ceil
 from typing import ClassVar
 
@@ -50,7 +51,7 @@ class GatewayError(Exception):
         param: str | None = None,
         retry_after_s: float | None = None,
         retry_is_useless: bool = False,
-        details: dict[str, int | str] | None = None,
+        details: Mapping[str, object] | None = None,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         super().__init__(message)
@@ -102,6 +103,12 @@ class AccessDenied(GatewayError):
 
     status = 403
     type = "model_access_denied"
+
+
+class ReadOnlyKey(AccessDenied):
+    """The key alone may look at the account and not change it."""
+
+    type = "read_only_key"
 
 
 class AccountPaused(AccessDenied):
@@ -204,12 +211,14 @@ KNOWN_CODES = frozenset(
         "client_canceled",
         "concurrency",
         "concurrency_limit_error",
+        "configuration_invalid",
         "content_policy_violation",
         "context_length_exceeded",
         "daily_limit_error",
         "database_unavailable",
         "daily_requests",
         "discord_membership_required",
+        "invalid_admin_token",
         "invalid_api_key",
         "invalid_json",
         "invalid_request_error",
@@ -226,6 +235,7 @@ KNOWN_CODES = frozenset(
         "provider_timeout",
         "provider_unavailable",
         "rate_limit_error",
+        "read_only_key",
         "refusals",
         "request_too_large",
         "requests_per_minute",
@@ -233,6 +243,7 @@ KNOWN_CODES = frozenset(
         "route_not_supported",
         "server_error",
         "tokens_per_minute",
+        "unknown_keys",
         "user_paused",
     }
 )

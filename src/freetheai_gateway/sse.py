@@ -14,6 +14,8 @@ class EventTooLarge(ValueError):
     """An event grew past `MAX_EVENT_BYTES` without an end."""
 
 
+_BOM = b"\xef\xbb\xbf"
+"""A byte order mark that a stream may begin with, to be ignored (HTML standard, 9.2.5)."""
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r(?!\n)|\n\r(?!\n)|\r\r\n")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
@@ -21,10 +23,11 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 class EventCutter:
     """Cuts a byte stream at event boundaries: `feed` gives back whole events only, as the bytes they came in."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_begun", "_held")
 
     def __init__(self) -> None:
         self._held = b""
+        self._begun = False
 
     @property
     def held(self) -> bytes:
@@ -35,6 +38,12 @@ class EventCutter:
         """Take bytes, return all whole events so far (possibly none). Raises `EventTooLarge`."""
         if self._held:
             data = self._held + data
+        if not self._begun:
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._held = data
+                return b""
+            self._begun = True
+            data = data.removeprefix(_BOM)
         if data.endswith(b"\n\n"):
             self._held = b""
             return data

@@ -4,49 +4,59 @@
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
+from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.discord import Desk
+from freetheai_gateway.app.limits import build_backend
+from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
-from freetheai_gateway.app.reload import changes, merge, needs_restart
+from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
+from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
+from freetheai_gateway.domain.audit import HOLDER
 from freetheai_gateway.domain.health import Thresholds
-from freetheai_gateway.limits.memory import MemoryLimiter
+from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.checks import Checks
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
-from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
+from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
+from freetheai_gateway.store.audit import SqlAudit
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.usage import SqlUsage
 from freetheai_gateway.upstream.http1 import Http1Client
-from freetheai_gateway.upstream.llamacpp.settings import LocalModelSettings
-from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
+from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
-from freetheai_gateway.web.routes import Router
+from freetheai_gateway.web.routes import Route, Router
+from freetheai_gateway.web.senders import TrustedProxies
 
 PRUNE_EVERY_S = 3_600.0
 FIRST_PRUNE_AFTER_S = 60.0
@@ -55,23 +65,27 @@ FIRST_PRUNE_AFTER_S = 60.0
 class Gateway:
     """Everything that runs. `asgi` answers requests as soon as `open` has returned, the local model or not."""
 
-    def __init__(self, settings: Settings, database: Database, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, journal: Journal, clock: Clock, make_model: MakeModel
+    ) -> None:
         self.settings = settings
+        self._make_model = make_model
         self._database = database
         self._journal = journal
         self._clock = clock
         self._log = get_log("gateway")
         self._running = AsyncExitStack()
         self.local_models = {
-            provider.name: _local_model(provider) for provider in settings.providers if provider.api == LOCAL_API
+            provider.name: make_model(provider) for provider in settings.providers if provider.api == LOCAL_API
         }
         self.accounts = SqlAccounts(database)
         self._usage = SqlUsage(database)
         self._feed = ChangeFeed(database)
-        self.limiter = MemoryLimiter(clock)
+        self._limits = build_backend(settings, clock)
+        self.limiter = self._limits.limiter
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models))
-        self.authenticator = Authenticator(self.accounts, self.directory)
+        self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
@@ -85,8 +99,12 @@ class Gateway:
         )
 
     @classmethod
-    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+    async def open(
+        cls, settings: Settings, *, clock: Clock | None = None, make_model: MakeModel = make_local_model
+    ) -> Self:
         """Create or migrate the database, replay what a killed process left, and start the background work.
+
+        `make_model` gives a provider its embedded model, which runs here or in a process of its own.
 
         Raises `store.errors.StoreFailed` where the database or the journal can't be used.
         """
@@ -96,12 +114,12 @@ class Gateway:
         journal = Journal.open(
             JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync), SqlUsage(database)
         )
-        gateway = cls(settings, database, journal, clock or SystemClock())
+        gateway = cls(settings, database, journal, clock or SystemClock(), make_model)
         await gateway._start()
         return gateway
 
-    def asgi(self, is_draining: Callable[[], bool]) -> GatewayASGI:
-        """Build the ASGI callable; `is_draining` is what `/readyz` asks."""
+    def asgi(self, is_draining: Callable[[], bool], reload: Reload) -> GatewayASGI:
+        """Build the ASGI callable; `is_draining` is what `/readyz` asks, `reload` what the admin API calls."""
         settings = self.settings
         services = Services(
             directory=self.directory,
@@ -123,11 +141,13 @@ class Gateway:
             gate=OperatorGate(settings.metrics.token),
             is_draining=is_draining,
             max_body_bytes=settings.server.max_body_bytes,
+            own_account=OwnAccount(self.directory, self._usage, standings_of(self.limiter), self._clock),
+            desk=AccountDesk(self.accounts, self._clock, HOLDER),
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
         table = build_routes(services)
         return GatewayASGI(
-            Router(table.api + table.pages + ([] if self._desk is None else self._desk.routes(OpenAIChat()))),
+            Router(table.api + table.pages + admin_routes(self._admin(reload)) + self._desk_routes()),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -136,50 +156,91 @@ class Gateway:
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
             lost=table.lost,
+            proxies=TrustedProxies(settings.server.trusted_proxies),
         )
+
+    def _admin(self, reload: Reload) -> Admin:
+        operations = Operations(
+            accounts=self.accounts,
+            audit=SqlAudit(self._database),
+            usage=self._usage,
+            directory=self.directory,
+            standings=standings_of(self.limiter),
+            upstreams=UpstreamStates(self.directory, self._clock),
+            reload=reload,
+            clock=self._clock,
+        )
+        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
+
+    def upstreams(self) -> Sequence[ProviderStanding]:
+        """Tell how every provider stands now."""
+        return standings(self.directory, self._clock)
+
+    def _desk_routes(self) -> list[Route]:
+        return [] if self._desk is None else self._desk.routes(OpenAIChat())
 
     def _gauges(self) -> Gauges:
         return {
+            **pool_gauges(self.directory, self._observer, self._clock),
             "freetheai_open_streams": (
                 "Streams that are open now.",
                 (),
                 lambda: {(): self.completions.open_streams},
-            ),
-            "freetheai_upstream_in_flight": (
-                "Calls to upstreams that run now.",
-                ("provider",),
-                lambda: {(name,): count for name, count in self.directory.offer.fleet.in_flight().items()},
             ),
             "freetheai_journal_pending_records": (
                 "Usage records that are not in the database yet.",
                 (),
                 lambda: {(): self._journal.pending},
             ),
-            "freetheai_limits_backend_up": ("Whether limits are counted where they should be.", (), lambda: {(): 1}),
+            "freetheai_limits_backend_up": (
+                "Whether limits are counted where they should be.",
+                (),
+                lambda: {(): int(self._limits.up)},
+            ),
         }
 
-    async def reload(self, read: Settings) -> None:
+    def compare(self, read: Settings) -> ReloadOutcome:
+        """Say what a reload of this configuration would change."""
+        running, merged = self.settings, merge(self.settings, read)
+        return ReloadOutcome(
+            changed=changes(running, merged),
+            fields=changed_fields(running, merged),
+            needs_restart=needs_restart(running, read),
+        )
+
+    async def reload(self, read: Settings) -> ReloadOutcome:
         """Swap what is on offer for a new configuration's; requests that run keep the old one.
 
         Embedded models that are new are started before the swap, those that are gone are stopped after it.
         """
-        running = self.settings
-        for place in needs_restart(running, read):
+        outcome = self.compare(read)
+        for place in outcome.needs_restart:
             self._log.warning("not_reloaded", where=place, hint="restart the gateway to change it")
+        await self.adopt(self.prepare(read))
+        self._log.info("reloaded", **outcome.changed)
+        return outcome
+
+    def prepare(self, read: Settings) -> Prepared:
+        """Make what a new configuration needs, so that adopting it can't fail; nothing changes yet."""
+        running = self.settings
         settings = merge(running, read)
-        changed = changes(running, settings)
-        old_models = self.local_models
-        self.local_models = {
-            provider.name: old_models[provider.name] if provider in running.providers else _local_model(provider)
+        models = {
+            provider.name: self.local_models[provider.name]
+            if provider in running.providers
+            else self._make_model(provider)
             for provider in settings.providers
             if provider.api == LOCAL_API
         }
+        return Prepared(settings, models, build_offer(settings, models, self.directory.offer.fleet))
+
+    async def adopt(self, prepared: Prepared) -> None:
+        """Swap what is on offer; requests that run keep the old one."""
+        old_models, self.local_models = self.local_models, dict(prepared.models)
         for model in self.local_models.values():
             await model.start()
-        self.settings = settings
-        self.directory.offer = build_offer(settings, self.local_models, self.directory.offer.fleet)
+        self.settings = prepared.settings
+        self.directory.offer = prepared.offer
         await self._restore_daily_counts()
-        self._log.info("reloaded", **changed)
         for name, model in old_models.items():
             if self.local_models.get(name) is not model:
                 await model.stop()
@@ -193,7 +254,9 @@ class Gateway:
         running.push_async_callback(self._database.close)
         running.push_async_callback(self._journal.close)
         await self._journal.drain_once()
-        await self._restore_daily_counts()
+        await self._start_limits()
+        await self._restore_daily_counts(must=True)
+        await restore_budgets(self.directory, self._usage, self._clock)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
@@ -202,9 +265,28 @@ class Gateway:
         if self._desk is not None:
             running.push_async_callback(self._desk.close)
             self._supervise("key_desk", self._desk.run)
+        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
+
+    async def _start_limits(self) -> None:
+        """Connect to Redis, if that is where limits are counted; the start does not wait for it."""
+        limits = self._limits
+        if limits.run is None or limits.close is None or limits.on_heal is None:
+            return
+        self._running.push_async_callback(limits.close)
+        healed = asyncio.Event()
+        limits.on_heal(healed.set)
+        self._supervise("limits", limits.run)
+        self._supervise("limits_restore", lambda: self._restore_after_gaps(healed))
+
+    async def _restore_after_gaps(self, healed: asyncio.Event) -> None:
+        """Give Redis the day's counts whenever it is back: it may have lost its memory while it was away."""
+        while True:
+            await healed.wait()
+            healed.clear()
+            await self._restore_daily_counts()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -226,11 +308,22 @@ class Gateway:
         for model in self.local_models.values():
             await model.stop()
 
-    async def _restore_daily_counts(self) -> None:
-        """Go on counting where the last process stopped; only where a tier has a daily cap at all."""
-        if any(tier.limits.daily_requests is not None for tier in self.directory.offer.catalogue.tiers):
-            day = utc_day(self._clock.wall())
-            self.limiter.restore_day(day, await self._usage.successes_on(day))
+    async def _restore_daily_counts(self, *, must: bool = False) -> None:
+        """Go on counting where the last process stopped; only where a tier has a daily cap at all.
+
+        A database that is away keeps a gateway from starting (`must`), and never ends one that runs.
+        """
+        if all(tier.limits.daily_requests is None for tier in self.directory.offer.catalogue.tiers):
+            return
+        day = utc_day(self._clock.wall())
+        try:
+            successes = await self._usage.successes_on(day)
+        except StoreUnavailable as error:
+            if must:
+                raise
+            self._log.warning("daily_counts_not_restored", error=type(error).__name__)
+        else:
+            self.limiter.restore_day(day, successes)
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""
@@ -252,14 +345,3 @@ def _at_the_end_of_this_turn(flush: Callable[[], None]) -> bool:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
-
-
-def _local_model(provider: ProviderSettings) -> LocalModel:
-    settings = LocalModelSettings(
-        model_path=provider.model_path,
-        # The demonstration model rambles to the end of its context; an operator's own model has its own cap.
-        default_output_tokens=None if provider.model_path else LocalModelSettings().default_output_tokens,
-        context_window=provider.context_window,
-        threads=provider.threads or None,
-    )
-    return LocalModel(settings, get_log("local_model"))

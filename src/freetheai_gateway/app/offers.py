@@ -16,14 +16,14 @@ from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.catalogue import Tier as TierSettings
 from freetheai_gateway.settings.catalogue import Upstream as UpstreamSettings
 from freetheai_gateway.settings.tree import Settings
+from freetheai_gateway.upstream.llamacpp.model import EmbeddedModel
 from freetheai_gateway.upstream.llamacpp.provider import LocalProvider
-from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 from freetheai_gateway.upstream.providers import APIS, HTTPProvider, ProviderConfig
 
 LOCAL_API = "llamacpp"
 
 
-def build_offer(settings: Settings, local_models: Mapping[str, LocalModel], replaces: Fleet | None = None) -> Offer:
+def build_offer(settings: Settings, local_models: Mapping[str, EmbeddedModel], replaces: Fleet | None = None) -> Offer:
     """Build the offer of one configuration; `local_models` are the running children by provider name.
 
     `replaces` is the fleet of the configuration before, whose breakers, keys and counts are taken over.
@@ -119,12 +119,17 @@ def _upstream(upstream: UpstreamSettings) -> Upstream:
             per_image=price.per_image,
         ),
         quirks=Quirks(
-            max_tokens_field=quirks.max_tokens_field, drop=quirks.drop, reasoning_replay=quirks.reasoning_replay
+            max_tokens_field=quirks.max_tokens_field,
+            drop=quirks.drop,
+            reasoning_replay=quirks.reasoning_replay,
+            efforts=quirks.efforts,
+            tool_id_length=quirks.tool_id_length,
+            reply_after_results=quirks.reply_after_results,
         ),
     )
 
 
-def _provider(provider: ProviderSettings, local_models: Mapping[str, LocalModel]) -> Provider:
+def _provider(provider: ProviderSettings, local_models: Mapping[str, EmbeddedModel]) -> Provider:
     timeouts = Timeouts(
         connect_s=provider.timeouts.connect_s,
         first_byte_s=provider.timeouts.first_byte_s,

@@ -17,6 +17,7 @@ from freetheai_gateway.web.pages.negotiation import Page, PageOr
 from freetheai_gateway.web.pages.playground import PlaygroundPage
 from freetheai_gateway.web.pages.site import Promise, SitePages
 from freetheai_gateway.web.pages.status import HealthFacts, StatusPages
+from freetheai_gateway.web.pages.tools import ToolPages
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
 from freetheai_gateway.web.routes import Handler, Route
@@ -52,10 +53,15 @@ class Pages:
         self._catalogue = CataloguePages(frame, services.directory, services.observer, services.lanes, services.clock)
         self._status = StatusPages(frame, services.directory, services.facts, services.clock)
         self._playground = PlaygroundPage(frame, services.directory)
+        self._tools = ToolPages(frame)
 
     def home_or(self, api: Handler) -> Handler:
         """Serve `/`: the home page to browsers, what the base URL says to everyone else."""
         return PageOr(self._page(self._site.home), api)
+
+    def account_or(self, api: Handler) -> Handler:
+        """Serve `/account`."""
+        return PageOr(self._page(self._tools.account), api)
 
     def models_or(self, api: Handler) -> Handler:
         """Serve `/models`."""
@@ -78,6 +84,7 @@ class Pages:
             "/status": self._status.show,
             "/status/feed.xml": self._status.feed,
             "/playground": self._playground.show,
+            "/admin": self._tools.admin,
             "/privacy": self._site.privacy,
             "/llms.txt": self._site.llms_text,
         }

@@ -12,13 +12,16 @@ from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import ModelKind
 from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import UsageStore
+from freetheai_gateway.web.account import AccountRoutes
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
 from freetheai_gateway.web.health import HealthRoutes, ProbeRoutes
@@ -48,6 +51,8 @@ class Services:
     is_draining: Callable[[], bool]
     max_body_bytes: int
     promise: Promise
+    own_account: OwnAccount
+    desk: AccountDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ def build_routes(services: Services) -> Table:
         Route("/responses", {"POST": _completion(responses, services)}, responses),
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
         *_catalogue_routes(services, pages, chat),
+        *_account_routes(services, pages, chat),
         *_public_routes(services, health, pages, chat),
     ]
     return Table(api, pages.routes(chat), pages.lost)
@@ -100,6 +106,14 @@ def _pages(services: Services, health: HealthRoutes) -> Pages:
             promise=services.promise,
         )
     )
+
+
+def _account_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:
+    account = AccountRoutes(services.authenticator, services.own_account, services.desk)
+    return [
+        Route("/account", {"GET": pages.account_or(account.show)}, dialect),
+        Route("/account/key", {"POST": account.replace_key}, dialect),
+    ]
 
 
 def _catalogue_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:

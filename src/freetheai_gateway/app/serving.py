@@ -1,49 +1,44 @@
 """One serving process: bind, open the gateway, serve until told to stop, close in order."""
 
 import asyncio
-import gc
 import signal
-import socket
 from collections.abc import Callable, Coroutine
 
 import uvloop
 
 from freetheai_gateway.app.gateway import Gateway
-from freetheai_gateway.dialects.openai_chat import OpenAIChat
-from freetheai_gateway.errors import GatewayError
+from freetheai_gateway.app.node import live
 from freetheai_gateway.log import configure, get_log
+from freetheai_gateway.services.reloading import Mistake, ReloadOutcome
 from freetheai_gateway.settings.defaults import listening_on
-from freetheai_gateway.settings.problems import Problem, SettingsInvalid
-from freetheai_gateway.settings.tree import Server, Settings
+from freetheai_gateway.settings.problems import SettingsInvalid
+from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.web.edge.listener import bind
 from freetheai_gateway.web.edge.open_files import raise_open_files_limit
-from freetheai_gateway.web.edge.server import EdgeServer
-from freetheai_gateway.web.edge.settings import EdgeSettings
-from freetheai_gateway.web.response import JSON
 
 Announce = Callable[[Gateway], Coroutine[object, object, None]]
+Explain = Callable[[BaseException], tuple[int, str] | None]
+"""Gives the exit code and the sentence of a failure that an operator can do something about."""
 
 
-def serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings]) -> None:
-    """Serve until SIGTERM or SIGINT; returns after the drain.
+def serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings], explain: Explain) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code after the drain.
 
     `announce` is awaited beside the server as soon as it accepts connections. `read_again` reads the configuration
-    for a reload and raises `SettingsInvalid` where it can't be used. Raises `web.edge.listener.CannotListen` and
+    for a reload and raises `SettingsInvalid` where it can't be used. `explain` puts what keeps a worker from starting
+    into an exit code and a sentence. Raises `web.edge.listener.CannotListen` and
     `store.errors.StoreFailed`.
     """
-    refuse_what_is_not_built(settings)
     configure(settings.log.level, settings.log.format)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server can reload: its default would end the process
     raise_open_files_limit()
+    if settings.server.workers > 1:
+        from freetheai_gateway.app.workers.supervisor import Supervisor  # noqa: PLC0415 - for one process there is none
+
+        return Supervisor(settings, announce, read_again, explain).run()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, announce, read_again))
-
-
-def refuse_what_is_not_built(settings: Settings) -> None:
-    """Raise `SettingsInvalid` for settings that would be ignored in silence where exactness depends on them."""
-    if settings.limits.backend != "memory":
-        problem = 'only "memory" is there in this version: limits would not be shared between processes'
-        raise SettingsInvalid([Problem("limits.backend", problem, 'set it to "memory"')])
+    return 0
 
 
 async def _serve(settings: Settings, announce: Announce, read_again: Callable[[], Settings]) -> None:
@@ -54,42 +49,23 @@ async def _serve(settings: Settings, announce: Announce, read_again: Callable[[]
     except BaseException:
         listener.close()
         raise
-    try:
-        await _serve_gateway(gateway, listener, announce, Reloader(gateway, read_again))
-    finally:
-        await gateway.close()
+    await live(gateway, listener, _Alone(announce, Reloader(gateway, read_again)))
 
 
-async def _serve_gateway(gateway: Gateway, listener: socket.socket, announce: Announce, reloader: "Reloader") -> None:
-    log = get_log("server")
-    async with asyncio.TaskGroup() as tasks:
-        beside: list[asyncio.Task[None]] = []
+class _Alone:
+    """The `Duties` of a process that is the whole node."""
 
-        def started(_port: int) -> None:
-            spare_the_collector()
-            beside.append(tasks.create_task(announce(gateway)))
+    def __init__(self, announce: Announce, reloader: "Reloader") -> None:
+        self._announce = announce
+        self._reloader = reloader
 
-        server = EdgeServer(
-            gateway.asgi(lambda: server.draining),
-            edge_settings(gateway.settings.server),
-            render_error=_render_error,
-            on_started=started,
-            on_drain=lambda: log.info("draining"),
-            on_reload=lambda: beside.append(tasks.create_task(reloader.run())),
-        )
-        await server.serve([listener])
-        for task in beside:
-            task.cancel()
+    async def beside(self, gateway: Gateway, _stop: Callable[[], None]) -> None:
+        """Tell the operator that the gateway serves."""
+        await self._announce(gateway)
 
-
-def spare_the_collector() -> None:
-    """Keep the garbage collector from walking what lives as long as the process.
-
-    Requests leave almost no cycles; with the default thresholds full collections stall every open stream.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
+    async def reload(self, *, dry_run: bool) -> ReloadOutcome:
+        """Read the configuration again."""
+        return await self._reloader.run(dry_run=dry_run)
 
 
 class Reloader:
@@ -99,41 +75,24 @@ class Reloader:
         self._gateway = gateway
         self._read_again = read_again
         self._turn = asyncio.Lock()
-        self._log = get_log("reload")
 
-    async def run(self) -> None:
-        """Read the configuration again and swap what is on offer; every outcome is logged."""
+    async def run(self, *, dry_run: bool) -> ReloadOutcome:
+        """Read the configuration again and swap what is on offer, or only compare; what was tried is logged."""
         async with self._turn:
             try:
                 read = await asyncio.to_thread(self._read_again)
             except SettingsInvalid as invalid:
-                for problem in invalid.problems:
-                    self._log.error(
-                        "reload_refused",
-                        where=problem.where,
-                        line=problem.line,
-                        message=problem.message,
-                        hint=problem.hint,
-                    )
-                return
-            await self._gateway.reload(listening_on(read, port=self._gateway.settings.server.port))
+                return refused(invalid, quietly=dry_run)
+            read = listening_on(read, port=self._gateway.settings.server.port)
+            return self._gateway.compare(read) if dry_run else await self._gateway.reload(read)
 
 
-def edge_settings(server: Server) -> EdgeSettings:
-    """Fill what the edge needs from `[server]`."""
-    return EdgeSettings(
-        host=server.host,
-        port=server.port,
-        header_timeout_s=server.timeouts.header_s,
-        progress_timeout_s=server.timeouts.progress_s,
-        idle_timeout_s=server.timeouts.idle_s,
-        discard_s=server.timeouts.discard_s,
-        drain_timeout_s=server.drain_timeout_s,
-        shutdown_delay_s=server.shutdown_delay_s,
+def refused(invalid: SettingsInvalid, *, quietly: bool) -> ReloadOutcome:
+    """Log what is wrong with a configuration that was read again, unless `quietly`; returns the same as a value."""
+    for problem in () if quietly else invalid.problems:
+        get_log("reload").error(
+            "reload_refused", where=problem.where, line=problem.line, message=problem.message, hint=problem.hint
+        )
+    return ReloadOutcome(
+        mistakes=[Mistake(each.where, each.message, each.hint, each.line) for each in invalid.problems]
     )
-
-
-def _render_error(error: GatewayError, request_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Render an error of the edge itself, before a route or a dialect is known."""
-    headers = [JSON, (b"server-timing", b"gateway;dur=0.0"), *error.headers]
-    return error.status, headers, OpenAIChat.render_error(error, request_id)

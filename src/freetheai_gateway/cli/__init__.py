@@ -5,7 +5,6 @@
     session     settings and store of one command, opened and closed
     output      tables, JSON objects, messages
     failures    what goes wrong, as one sentence and an exit code
-    instants    dates, instants and durations as people write them
 
 Modules are imported by the commands that need them: `--help` and `serve` must start fast.
 """

@@ -188,8 +188,8 @@ async def _keys_of(session: Session, account_id: str) -> "Sequence[ApiKey]":
 
 
 def _instant(text: str) -> float:
-    from freetheai_gateway.cli.instants import read_instant
     from freetheai_gateway.clock import SystemClock
+    from freetheai_gateway.services.instants import read_instant
 
     try:
         return read_instant(text, SystemClock.wall())

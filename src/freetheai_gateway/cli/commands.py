@@ -9,6 +9,7 @@ from freetheai_gateway import __version__
 from freetheai_gateway.cli import accounts, db, discord, failures, keys, local, requests
 from freetheai_gateway.cli.audit import audit
 from freetheai_gateway.cli.check import check
+from freetheai_gateway.cli.drill import drill
 from freetheai_gateway.cli.models import models
 from freetheai_gateway.cli.serve import serve
 from freetheai_gateway.cli.usage import usage
@@ -63,6 +64,7 @@ def _build() -> typer.Typer:
     root.command()(audit)
     root.add_typer(discord.app, name="discord")
     root.add_typer(db.app, name="db")
+    root.command()(drill)
     root.add_typer(local.app, name="local")
     return root
 

@@ -16,12 +16,23 @@ def exit_code(error: Exception) -> int:
     """Say on stderr what went wrong and choose the exit code; an error that nobody expected is raised again."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    explained = _explain(error)
-    if explained is None:
+    known = explained(error)
+    if known is None:
         raise error
-    code, sentence = explained
+    code, sentence = known
     typer.echo(sentence, err=True)
     return code
+
+
+def explained(error: BaseException) -> tuple[int, str] | None:
+    """Give the exit code and the sentence of what an operator can do something about; `None` for a fault."""
+    from freetheai_gateway.app.workers.failed import NodeFailed
+
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, NodeFailed):
+        return error.code, str(error)  # as the worker said it
+    return _explain(error) if isinstance(error, Exception) else None
 
 
 def flushed(code: int) -> int:

@@ -19,6 +19,12 @@ def serve(
             metavar="PORT", min=0, max=65535, help="Port to listen on instead of server.port; 0 = any free one."
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Processes instead of server.workers; more than one needs limits.backend on Redis."
+        ),
+    ] = None,
     welcome: Annotated[
         Path | None,
         typer.Option(
@@ -32,15 +38,20 @@ def serve(
     from freetheai_gateway.app import welcome as words
     from freetheai_gateway.app.gateway import Gateway
     from freetheai_gateway.app.serving import serve as run
+    from freetheai_gateway.cli.failures import explained
     from freetheai_gateway.settings.defaults import listening_on
     from freetheai_gateway.settings.load import find_config, load
     from freetheai_gateway.settings.problems import problems_as_text
+    from freetheai_gateway.settings.rules import with_workers
     from freetheai_gateway.settings.tree import Settings
+
+    def read_as_asked(read: Settings) -> Settings:
+        return with_workers(listening_on(read, host=host, port=port), workers)
 
     loaded = load(find_config(config, os.environ, Path.cwd()), os.environ)
     if loaded.warnings:
         typer.echo(problems_as_text(loaded.warnings, loaded.source), err=True)
-    settings = listening_on(loaded.settings, host=host, port=port)
+    settings = read_as_asked(loaded.settings)
 
     async def announce(gateway: Gateway) -> None:
         if welcome is None:
@@ -50,6 +61,8 @@ def serve(
         print("\n".join(lines), flush=True)  # noqa: T201 - a pipe that is closed must not end the server
 
     def read_again() -> Settings:
-        return listening_on(load(loaded.source, os.environ).settings, host=host, port=port)
+        return read_as_asked(load(loaded.source, os.environ).settings)
 
-    run(settings, announce, read_again)
+    code = run(settings, announce, read_again, explained)
+    if code:
+        raise typer.Exit(code)

@@ -64,8 +64,8 @@ def usage(
 
 
 def _day(text: str) -> str:
-    from freetheai_gateway.cli.instants import read_day
     from freetheai_gateway.clock import SystemClock
+    from freetheai_gateway.services.instants import read_day
 
     try:
         return read_day(text, SystemClock.wall())

@@ -1,8 +1,10 @@
 """What an upstream says in an HTTP error: read from any of the shapes that are seen, cleaned, classified.
 
 Seen: `{"error":{"message","type","code"}}`, `{"error":"text"}`, `{"detail":…}`, `{"message":…}`, `[{"error":…}]`,
-HTML, nothing at all, and `code` as a number. Google's own: `{"error":{"code":400,"message","status","details":[…]}}`,
-where `status` is the word and `details` hold the reason and how long to wait.
+HTML, nothing at all, and `code` as a number. FastAPI and Mistral list what is wrong: `{"detail":[{"loc","msg"}]}`.
+OpenRouter puts what the provider behind it said into `error.metadata.raw`. Google's own:
+`{"error":{"code":400,"message","status","details":[…]}}`, where `status` is the word and `details` hold the reason and
+how long to wait.
 """
 
 import re
@@ -15,14 +17,31 @@ from freetheai_gateway.jsonc import InvalidJSON, decode_any
 MAX_MESSAGE_LENGTH = 500
 
 _CONTEXT = re.compile(
-    r"maximum context length|prompt is too long|context.{0,20}(length|window|size).{0,30}exceed"
-    r"|exceed.{0,40}context.{0,10}(length|window|size)|input token count.{0,40}exceeds",
+    r"maximum (?:context|prompt|model) length"  # OpenAI, vLLM, OpenRouter, Mistral, xAI
+    r"|prompt (?:is )?too long|prompt exceeds max length"  # Anthropic, Z.ai
+    r"|input is too long for requested model"  # Bedrock
+    r"|context.{0,20}(?:length|window|size).{0,30}exceed"
+    r"|exceed.{0,40}context.{0,10}(?:length|window|size)"
+    r"|(?:longer|greater) than the (?:model's )?context length"  # SGLang, LM Studio
+    r"|(?:input|prompt) token count.{0,40}exceeds"  # Gemini, Copilot
+    r"|exceeded model token limit"  # Moonshot
+    r"|reduce the length of the (?:messages|prompt|input)"  # Groq
+    r"|`inputs` tokens \+ `max_new_tokens` must be"  # Together
+    r"|range of input length should be",  # Qwen
     re.IGNORECASE,
 )
+_SAYS_NOTHING = "provider returned error"
+_MAX_LISTED = 5
 _POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_OWN_FAULTS = frozenset({"api_key_invalid", "api_key_expired", "failed_precondition"})
-"""Codes that come with status 400 though it is our key or our account that the upstream complains of."""
+_OWN_FAULTS = frozenset(
+    {
+        *("api_key_invalid", "api_key_expired", "failed_precondition"),
+        *("tool_use_failed", "json_validate_failed"),
+    }
+)
+"""Codes that come with status 400 though it is our key or our account that the upstream complains of, or its own model:
+Groq says so where what the model wrote is no call or no JSON, and another try may help."""
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SECONDS = re.compile(r"\d{1,6}(?:\.\d{1,9})?(?=s$)")
 _URL = re.compile(r"(?:https?|wss?)://\S+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b")
@@ -108,7 +127,32 @@ def _error_fields(body: bytes) -> Mapping[str, object]:
         return {"message": inner}
     if not isinstance(inner, dict):
         return {}
-    return inner if "message" in inner else {**inner, "message": inner.get("detail")}
+    return _of_provider(inner) or {**inner, "message": _sentence(inner.get("message", inner.get("detail")))}
+
+
+def _of_provider(fields: Mapping[str, object]) -> Mapping[str, object]:
+    """Give what the provider behind a proxy said, where the proxy itself says nothing; empty where that is not so."""
+    message, metadata = fields.get("message"), fields.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if not isinstance(raw, str) or not isinstance(message, str) or message.lower() != _SAYS_NOTHING:
+        return {}
+    said = _error_fields(raw.encode(errors="replace"))
+    return said if said.get("message") else {"message": raw}
+
+
+def _sentence(message: object) -> object:
+    """Join a list of what is wrong, each with its place."""
+    if isinstance(message, dict):
+        message = message.get("detail")
+    if not isinstance(message, list):
+        return message
+    faults = [fault for fault in message[:_MAX_LISTED] if isinstance(fault, dict) and isinstance(fault.get("msg"), str)]
+    return "; ".join(f"{_place(fault.get('loc'))}{fault['msg']}" for fault in faults)
+
+
+def _place(loc: object) -> str:
+    steps = [str(step) for step in loc if isinstance(step, str | int)] if isinstance(loc, list) else []
+    return ".".join(steps).removeprefix("body.") + ": " if steps else ""
 
 
 def _clean(message: object) -> str:

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 
-from freetheai_gateway.domain.conversation import Conversation, Part, Tool, ToolResult
+from freetheai_gateway.domain.conversation import Conversation, Native, Part, Tool, ToolResult
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import Raw
 
 _NOTHING = frozenset({b"null", b"[]"})
+
+
+def told(native: Native) -> list[str]:
+    """List the fields that say something: null and an empty array do not, and are no loss."""
+    return [name for name, value in native.items() if bytes(value) not in _NOTHING]
 
 
 def refuse_unsayable_fields(conversation: Conversation) -> None:

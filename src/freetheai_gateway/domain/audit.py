@@ -8,6 +8,8 @@ GATEWAY = "gateway"
 """Who acts where nobody asked: the gateway at its start."""
 ADMIN = "admin"
 """Who acts with `server.admin_token`: whoever holds it."""
+HOLDER = "holder"
+"""Who acts with a key of the account itself."""
 
 
 class Action(StrEnum):

@@ -44,6 +44,10 @@ class Gate:
         self.clear = False
         self.reason = reason
 
+    def make_due(self, now: float) -> None:
+        """Let the next request try, if the gate is shut."""
+        self.shut_until = min(self.shut_until, now)
+
     def open(self) -> None:
         """Let everything pass."""
         self.clear = True

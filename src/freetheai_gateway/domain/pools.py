@@ -28,11 +28,18 @@ class Quirks:
 
     `max_tokens_field`: the name this upstream knows for the output cap; empty = leave the client's.
     `drop`: top-level request fields it rejects.
+    `reasoning_replay`: it wants the reasoning of earlier turns back.
+    `tool_id_length`: ids of tool calls must be exactly so many letters and digits; 0 = any.
+    `efforts`: the efforts of reasoning that it knows, of which the nearest is sent; empty = all.
+    `reply_after_results`: between tool results and what the user says next an assistant's message must stand.
     """
 
     max_tokens_field: str = ""
     drop: tuple[str, ...] = ()
     reasoning_replay: bool = False
+    efforts: tuple[str, ...] = ()
+    tool_id_length: int = 0
+    reply_after_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +108,5 @@ class PoolPolicy:
     cooldown_s: float = 5.0
     max_cooldown_s: float = 3_600.0
     sticky: bool = True
+    check_s: float = 0.0
+    """Pause between two checks of what is left alone; 0 = none."""

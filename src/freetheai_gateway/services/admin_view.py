@@ -3,7 +3,11 @@
 from freetheai_gateway.clock import rfc3339
 from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, is_paused
 from freetheai_gateway.domain.audit import AuditEntry
+from freetheai_gateway.domain.catalogue import Model
+from freetheai_gateway.domain.limits import Standing
+from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import UsageRecord
+from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.ports import UsageRow
 
 Object = dict[str, object]
@@ -107,6 +111,47 @@ def audit_fields(entry: AuditEntry) -> Object:
         "reason": entry.reason,
         "before": entry.before,
         "after": entry.after,
+    }
+
+
+def limit_fields(standing: Standing) -> Object:
+    """Show where an account stands under one rule."""
+    return {
+        "rule": standing.rule.value,
+        "limit": standing.limit,
+        "used": standing.used,
+        "remaining": standing.remaining,
+        "reset_s": round(standing.reset_s, 3),
+    }
+
+
+def model_fields(model: Model, offer: Offer) -> Object:
+    """Show a model as it is configured, with where it is served and at which price."""
+    tier = offer.catalogue.tier_that_opens(model)
+    return {
+        "id": model.id,
+        "kind": model.kind.value,
+        "name": model.name,
+        "family": model.family,
+        "tier": tier.name if tier is not None else None,
+        "tier_rank": model.tier_level,
+        "retired": model.retired,
+        "set_up": offer.is_set_up(model, unlimited=True),
+        "upstreams": [_upstream(upstream) for upstream in model.upstreams],
+    }
+
+
+def _upstream(upstream: Upstream) -> Object:
+    price = upstream.price
+    return {
+        "provider": upstream.provider,
+        "model": upstream.model,
+        "priority": upstream.priority,
+        "weight": upstream.weight,
+        "input_per_million": price.input_per_million,
+        "cached_input_per_million": price.cached_input_per_million,
+        "output_per_million": price.output_per_million,
+        "per_image": price.per_image,
     }
 
 

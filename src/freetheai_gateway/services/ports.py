@@ -189,6 +189,10 @@ class Provider(Protocol):
         """Address and authenticate a rendered request with one of the keys of `terms`."""
         ...
 
+    def list_models(self, key_index: int) -> UpstreamRequest | None:
+        """Make a cheap request that shows whether provider and key are well; `None` where there is none."""
+        ...
+
 
 # --- the client's side ----------------------------------------------------------------------------------------
 

@@ -142,6 +142,11 @@ class Quirks(Table, frozen=True, kw_only=True):
     drop: tuple[Word, ...] = ()
     """Top-level request fields that it rejects."""
     reasoning_replay: bool = False
+    efforts: tuple[Word, ...] = ()
+    """The efforts of reasoning that it knows; empty = all."""
+    tool_id_length: Annotated[int, Bounds(at_least=0, at_most=40)] = 0
+    """Letters and digits that the id of a tool call must have; 0 = any."""
+    reply_after_results: bool = False
 
 
 class Upstream(Table, frozen=True, kw_only=True):

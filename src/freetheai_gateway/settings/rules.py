@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from freetheai_gateway.settings.catalogue import KEYLESS_APIS, Model, Provider, Upstream
 from freetheai_gateway.settings.defaults import LOCAL_MODEL, LOCAL_PROVIDER
-from freetheai_gateway.settings.problems import Problem, did_you_mean_or_list, quoted
+from freetheai_gateway.settings.problems import Problem, SettingsInvalid, did_you_mean_or_list, quoted
 from freetheai_gateway.settings.tree import Settings
 
 APIS_OF_KIND: dict[str, tuple[str, ...]] = {
@@ -188,14 +190,31 @@ def _unfit(provider: Provider, place: str, options: Iterable[str], hint: str) ->
             yield Problem(f"{place}.{option}", f"api {quoted(provider.api)} takes no {option}", hint)
 
 
-def _server(draft: Draft) -> Iterator[Problem]:
-    settings = draft.settings
-    if settings.server.workers > 1 and settings.limits.backend == "memory" and not draft.is_broken("limits.backend"):
+def with_workers(settings: Settings, workers: int | None) -> Settings:
+    """Change the number of processes, as `serve --workers` does. Raises `SettingsInvalid` as `load` does."""
+    if workers is None:
+        return settings
+    changed = replace(settings, server=replace(settings.server, workers=workers))
+    problems = list(worker_problems(changed))
+    if problems:
+        raise SettingsInvalid(problems)
+    return changed
+
+
+def worker_problems(settings: Settings) -> Iterator[Problem]:
+    """Find workers that would each count alone, so that limits would not hold."""
+    if settings.server.workers > 1 and settings.limits.backend == "memory":
         yield Problem(
             "server.workers",
             "more than one worker needs counts that they share",
             'set limits.backend = "redis://HOST:6379/0", or workers = 1',
         )
+
+
+def _server(draft: Draft) -> Iterator[Problem]:
+    settings = draft.settings
+    if not draft.is_broken("limits.backend"):
+        yield from worker_problems(settings)
     if settings.health.down_from < settings.health.degraded_from and not draft.is_broken("health.degraded_from"):
         yield Problem("health.down_from", "must not be below health.degraded_from")
     if settings.usage.rollup_days < settings.usage.raw_days and not draft.is_broken("usage.raw_days"):

@@ -83,6 +83,8 @@ class Limits(Table, frozen=True, kw_only=True):
     backend: Annotated[Secret, Form(forms.limits_backend)] = Secret("memory")
     window_s: Duration = 60.0
     on_failure: Literal["local", "allow", "deny"] = "local"
+    deadline_s: Duration = 0.5
+    """How long Redis may take to answer before it counts as away."""
 
 
 class Access(Table, frozen=True, kw_only=True):
@@ -116,6 +118,8 @@ class Pools(Table, frozen=True, kw_only=True):
     max_cooldown_s: Duration = 3600.0
     sticky: bool = True
     """Whether long conversations go back to the upstream that may have cached them."""
+    check_s: DurationOrZero = 0.0
+    """Pause between two checks of upstreams and keys that are left alone; 0 = requests try by themselves."""
 
 
 class Images(Table, frozen=True, kw_only=True):

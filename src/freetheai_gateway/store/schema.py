@@ -114,6 +114,21 @@ USAGE_RECORDS = Table(
     Column("cost_micro_usd", BigInteger, nullable=False),
 )
 
+
+def _sums() -> list[Column[int]]:
+    names = (
+        "requests",
+        "successes",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+        "reasoning_tokens",
+        "images",
+        "cost_micro_usd",
+    )
+    return [Column(name, BigInteger, nullable=False) for name in names]
+
+
 USAGE_DAYS = Table(
     "usage_days",
     METADATA,
@@ -121,16 +136,30 @@ USAGE_DAYS = Table(
     Column("account_id", Text, primary_key=True),
     Column("model", Text, primary_key=True),
     Column("provider", Text, primary_key=True),
-    Column("requests", BigInteger, nullable=False),
-    Column("successes", BigInteger, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("cached_tokens", BigInteger, nullable=False),
-    Column("reasoning_tokens", BigInteger, nullable=False),
-    Column("images", BigInteger, nullable=False),
-    Column("cost_micro_usd", BigInteger, nullable=False),
+    *_sums(),
     sqlite_with_rowid=False,
 )
+
+USAGE_DAY_MODELS = Table(
+    "usage_day_models",
+    METADATA,
+    Column("day", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    *_sums(),
+    sqlite_with_rowid=False,
+)
+"""`usage_days` without accounts: reports and rankings read some thousands of rows instead of hundreds of thousands."""
+
+USAGE_DAY_ACCOUNTS = Table(
+    "usage_day_accounts",
+    METADATA,
+    Column("day", Text, primary_key=True),
+    Column("account_id", Text, primary_key=True),
+    *_sums(),
+    sqlite_with_rowid=False,
+)
+"""`usage_days` without models and providers."""
 
 USAGE_HOURS = Table(
     "usage_hours",

@@ -4,24 +4,37 @@ Roll-ups change only in the transaction that inserts the rows they count, and on
 replayed journal counts nothing twice. What a journal holds is here at most `JournalSettings.drain_s` later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from sqlalchemy import Delete, Row, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Delete, Row, Table, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.clock import utc_day
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
-from freetheai_gateway.store.schema import USAGE_DAYS, USAGE_HOURS, USAGE_RECORDS, USAGE_TOTALS
+from freetheai_gateway.store.schema import (
+    USAGE_DAY_ACCOUNTS,
+    USAGE_DAY_MODELS,
+    USAGE_DAYS,
+    USAGE_HOURS,
+    USAGE_RECORDS,
+    USAGE_TOTALS,
+)
 from freetheai_gateway.store.upserts import ManyRows, insert_or_add, insert_or_ignore
 
 _DAY_S = 86_400
 _HOUR_S = 3_600
 _FIRST_FAILURE = 500
 _PRUNE_ROWS = 1_000
-_GROUPS = {"provider": "provider", "account": "account_id", "model": "model", "day": "day"}
+_GROUPS = {
+    "provider": USAGE_DAY_MODELS.c.provider,
+    "account": USAGE_DAY_ACCOUNTS.c.account_id,
+    "model": USAGE_DAY_MODELS.c.model,
+    "day": USAGE_DAY_MODELS.c.day,
+}
 _SUMS = tuple(column.name for column in USAGE_DAYS.columns if not column.primary_key)
 _FIND_KNOWN = select(USAGE_RECORDS.c.request_id).where(
     USAGE_RECORDS.c.request_id.in_(bindparam("request_ids", expanding=True))
@@ -76,14 +89,38 @@ class _Hour:
         self.duration_ms += record.duration_ms
 
 
+@dataclass(frozen=True, slots=True)
+class _Inserts:
+    """The statements of a batch, compiled once."""
+
+    records: ManyRows
+    days: ManyRows
+    models: ManyRows
+    accounts: ManyRows
+    hours: ManyRows
+
+    @classmethod
+    def prepare(cls, dialect: str, connection: AsyncConnection) -> Self:
+        """Compile them for a database."""
+
+        def adding(table: Table) -> ManyRows:
+            return ManyRows(insert_or_add(table, dialect), connection)
+
+        return cls(
+            records=ManyRows(insert_or_ignore(USAGE_RECORDS, dialect), connection),
+            days=adding(USAGE_DAYS),
+            models=adding(USAGE_DAY_MODELS),
+            accounts=adding(USAGE_DAY_ACCOUNTS),
+            hours=adding(USAGE_HOURS),
+        )
+
+
 class SqlUsage:
     """Usage over one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert_records: ManyRows | None = None
-        self._add_days: ManyRows | None = None
-        self._add_hours: ManyRows | None = None
+        self._inserts: _Inserts | None = None
 
     async def insert(self, records: Sequence[UsageRecord]) -> int:
         """Insert what is not there yet, by `request_id`; returns how many were new. One transaction.
@@ -101,15 +138,15 @@ class SqlUsage:
         return len(unique)
 
     async def _insert_new(self, connection: AsyncConnection, new: Sequence[UsageRecord]) -> None:
-        dialect = self._database.dialect_name
-        if self._insert_records is None or self._add_days is None or self._add_hours is None:
-            self._insert_records = ManyRows(insert_or_ignore(USAGE_RECORDS, dialect), connection)
-            self._add_days = ManyRows(insert_or_add(USAGE_DAYS, dialect), connection)
-            self._add_hours = ManyRows(insert_or_add(USAGE_HOURS, dialect), connection)
+        inserts = self._inserts
+        if inserts is None:
+            inserts = self._inserts = _Inserts.prepare(self._database.dialect_name, connection)
         days = _roll_up(new)
-        await self._insert_records.run(connection, new)
-        await self._add_days.run(connection, days)
-        await self._add_hours.run(connection, _by_hour(new))
+        await inserts.records.run(connection, new)
+        await inserts.days.run(connection, days)
+        await inserts.models.run(connection, _narrowed(days, lambda day: (day.day, "", day.model, day.provider)))
+        await inserts.accounts.run(connection, _narrowed(days, lambda day: (day.day, day.account_id, "", "")))
+        await inserts.hours.run(connection, _by_hour(new))
         totals = USAGE_TOTALS.c
         await connection.execute(
             update(USAGE_TOTALS).values(
@@ -133,27 +170,46 @@ class SqlUsage:
         """
         if by not in _GROUPS:
             raise ValueError(f"usage is reported by {', '.join(_GROUPS)}, not by {by}")
-        group = USAGE_DAYS.c[_GROUPS[by]]
-        sums = [func.sum(USAGE_DAYS.c[name]).label(name) for name in _SUMS]
+        group = _GROUPS[by]
+        columns = group.table.c
+        sums = [func.sum(columns[name]).label(name) for name in _SUMS]
         statement = select(group.label("name"), *sums).group_by(group)
         statement = statement.order_by(group) if by == "day" else statement.order_by(sums[0].desc(), group)
         if since is not None:
-            statement = statement.where(USAGE_DAYS.c.day >= since)
+            statement = statement.where(columns.day >= since)
         async with self._database.read("reporting usage") as connection:
             rows = (await connection.execute(statement)).all()
         return [_usage_row(by, row) for row in rows]
 
     async def successes_on(self, day: str) -> Mapping[str, int]:
         """Count the delivered answers per account on a UTC day; accounts without one are absent."""
-        successes = func.sum(USAGE_DAYS.c.successes)
-        statement = (
-            select(USAGE_DAYS.c.account_id, successes.label("successes"))
-            .where(USAGE_DAYS.c.day == day)
-            .group_by(USAGE_DAYS.c.account_id)
-            .having(successes > 0)
-        )
+        accounts = USAGE_DAY_ACCOUNTS.c
+        statement = select(accounts.account_id, accounts.successes).where(accounts.day == day, accounts.successes > 0)
         async with self._database.read("counting a day's answers") as connection:
             return {row.account_id: int(row.successes) for row in await connection.execute(statement)}
+
+    async def account_days(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Sum each of these UTC days of an account; a day without requests is absent."""
+        columns = USAGE_DAY_ACCOUNTS.c
+        sums = [columns[name] for name in _SUMS]
+        statement = select(columns.day.label("name"), *sums).where(
+            columns.day.in_(days), columns.account_id == account_id
+        )
+        async with self._database.read("reading an account's days") as connection:
+            return [_usage_row("day", row) for row in await connection.execute(statement)]
+
+    async def account_models(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Sum these UTC days of an account by model, the most called first."""
+        columns = USAGE_DAYS.c
+        sums = [func.sum(columns[name]).label(name) for name in _SUMS]
+        statement = (
+            select(columns.model.label("name"), *sums)
+            .where(columns.day.in_(days), columns.account_id == account_id)
+            .group_by(columns.model)
+            .order_by(sums[0].desc(), columns.model)
+        )
+        async with self._database.read("reading an account's models") as connection:
+            return [_usage_row("model", row) for row in await connection.execute(statement)]
 
     async def totals(self) -> UsageTotals:
         """Read the sums over all time: one row, untouched by retention."""
@@ -166,16 +222,17 @@ class SqlUsage:
 
         A name that never answered is left out: it may be anything that a client wrote.
         """
-        requests = func.sum(USAGE_DAYS.c.requests)
+        models = USAGE_DAY_MODELS.c
+        requests = func.sum(models.requests)
         statement = (
-            select(USAGE_DAYS.c.model, requests.label("requests"))
-            .group_by(USAGE_DAYS.c.model)
-            .having(func.sum(USAGE_DAYS.c.successes) > 0)
-            .order_by(requests.desc(), USAGE_DAYS.c.model)
+            select(models.model, requests.label("requests"))
+            .group_by(models.model)
+            .having(func.sum(models.successes) > 0)
+            .order_by(requests.desc(), models.model)
             .limit(limit)
         )
         if since_day is not None:
-            statement = statement.where(USAGE_DAYS.c.day >= since_day)
+            statement = statement.where(models.day >= since_day)
         async with self._database.read("ranking models") as connection:
             return [ModelRequests(row.model, int(row.requests)) for row in await connection.execute(statement)]
 
@@ -201,7 +258,7 @@ class SqlUsage:
         Whether a record is new is told by the records that are kept: a journal half drained and found again after
         more than `raw_days` would count twice.
         """
-        records, days = USAGE_RECORDS.c, USAGE_DAYS.c
+        records = USAGE_RECORDS.c
         deleted = await self._delete_in_steps(
             "deleting old usage records",
             delete(USAGE_RECORDS).where(
@@ -214,14 +271,14 @@ class SqlUsage:
             ),
         )
         kept_from = now - rollup_days * _DAY_S
-        key = (days.day, days.account_id, days.model, days.provider)
-        old = select(*key).where(days.day < utc_day(kept_from)).limit(_PRUNE_ROWS)
-        deleted += await self._delete_in_steps("deleting old roll-ups", delete(USAGE_DAYS).where(tuple_(*key).in_(old)))
-        hours = (USAGE_HOURS.c.hour, USAGE_HOURS.c.model)
-        old_hours = select(*hours).where(USAGE_HOURS.c.hour < int(kept_from // _HOUR_S)).limit(_PRUNE_ROWS)
-        return deleted + await self._delete_in_steps(
-            "deleting old roll-ups", delete(USAGE_HOURS).where(tuple_(*hours).in_(old_hours))
-        )
+        for table in (USAGE_DAYS, USAGE_DAY_MODELS, USAGE_DAY_ACCOUNTS):
+            deleted += await self._prune_sums(table, table.c.day < utc_day(kept_from))
+        return deleted + await self._prune_sums(USAGE_HOURS, USAGE_HOURS.c.hour < int(kept_from // _HOUR_S))
+
+    async def _prune_sums(self, table: Table, is_old: ColumnElement[bool]) -> int:
+        key = tuple_(*table.primary_key)
+        old = select(*table.primary_key).where(is_old).limit(_PRUNE_ROWS)
+        return await self._delete_in_steps("deleting old roll-ups", delete(table).where(key.in_(old)))
 
     async def _delete_in_steps(self, operation: str, statement: Delete) -> int:
         deleted = 0
@@ -248,6 +305,19 @@ def _roll_up(records: Sequence[UsageRecord]) -> list[_Day]:
             day = days[key] = _Day(*key)
         day.add(record)
     return list(days.values())
+
+
+def _narrowed(days: Sequence[_Day], key_of: Callable[[_Day], tuple[str, str, str, str]]) -> list[_Day]:
+    """Sum roll-ups once more, by less."""
+    narrower: dict[tuple[str, str, str, str], _Day] = {}
+    for day in days:
+        key = key_of(day)
+        row = narrower.get(key)
+        if row is None:
+            row = narrower[key] = _Day(*key)
+        for name in _SUMS:
+            setattr(row, name, getattr(row, name) + getattr(day, name))
+    return list(narrower.values())
 
 
 def _by_hour(records: Sequence[UsageRecord]) -> list[_Hour]:

@@ -42,6 +42,9 @@ class Client:
         path: str = "/v1/chat/completions",
         headers: Sequence[tuple[bytes, bytes]] = (),
         parts: Sequence[bytes | Pause] = (b"",),
+        *,
+        query: bytes = b"",
+        peer: str = "",
     ) -> None:
         self.connection = FakeConnection()
         self.reads = asyncio.Event()
@@ -57,6 +60,8 @@ class Client:
         self._path = path
         self._headers = list(headers)
         self._parts = list(parts)
+        self._query = query
+        self._peer = peer
 
     @property
     def scope(self) -> Scope:
@@ -65,15 +70,16 @@ class Client:
             "type": "http",
             "method": self._method,
             "path": self._path,
-            "query_string": b"",
+            "query_string": self._query,
             "headers": self._headers,
+            "client": (self._peer, 1) if self._peer else None,
             "extensions": {EXTENSION: self.connection},
         }
 
     @property
     def request(self) -> Request:
         """The request as handlers see it."""
-        return Request(self._method, self._path, b"", self._headers, self.receive, self.connection)
+        return Request(self._method, self._path, self._query, self._headers, self.receive, self.connection, self._peer)
 
     @property
     def status(self) -> int:

@@ -186,6 +186,12 @@ def silence_after_head(ask: Ask, how: Delivery) -> Script:
     return (Send(_stream_head(how)), Hold())
 
 
+def pings(ask: Ask, how: Delivery) -> Script:
+    """Send the head, then comments every `delay_s`, and never an event."""
+    ping = (Send(http_chunk(b": working\n\n")), Wait(how.delay_s or 0.1))
+    return (Send(_stream_head(how)), *(ping * 1_000), Hold())
+
+
 def silence_mid_stream(ask: Ask, how: Delivery) -> Script:
     """Send `after` events, then nothing."""
     return (*_opening(how), *_events(how, stream_events(ask, how)[: how.after]), Hold())
@@ -275,6 +281,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "model-not-found": model_not_found,
     "never": never,
     "silence-after-head": silence_after_head,
+    "pings": pings,
     "silence-mid-stream": silence_mid_stream,
     "silence-mid-body": silence_mid_body,
     "cut-before-head": cut_before_head,

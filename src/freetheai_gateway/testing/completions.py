@@ -55,8 +55,8 @@ class Voice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     call_tools: bool = False
     finish: str = ""
     """Another finish reason; `null` = none at all."""
-    usage: Literal["asked", "always", "none", "every", "last"] = "asked"
-    """When a stream brings usage: as asked, unasked too, never, on every chunk, on the last choice chunk."""
+    usage: Literal["asked", "always", "none", "every", "last", "wrong"] = "asked"
+    """When a stream brings usage: as asked, unasked too, never, on every chunk, on the last choice chunk, absurd."""
     cached_tokens: int = 0
     model_as: str = ""
     """The name in the reply, where it differs from the one asked for."""
@@ -145,6 +145,8 @@ def chunks(ask: Ask, voice: Voice) -> list[bytes]:
 
 def usage(ask: Ask, voice: Voice, answer: Answer) -> dict[str, object]:
     """Count tokens: words of the conversation in, pieces of the answer out."""
+    if voice.usage == "wrong":
+        return {"prompt_tokens": -5, "completion_tokens": 10**18, "total_tokens": 0}
     count = ask.n or 1
     prompt = sum(3 + len(_WORD.findall(said(message))) for message in ask.messages)
     return {
@@ -253,7 +255,7 @@ def _with_usage(
             chunk["usage"] = used
     elif voice.usage == "last":
         rendered[-1]["usage"] = used
-    elif voice.usage == "always" or (voice.usage == "asked" and ask.wants_usage):
+    elif voice.usage in {"always", "wrong"} or (voice.usage == "asked" and ask.wants_usage):
         for chunk in rendered:
             chunk["usage"] = None
         last = _frame(ask, voice, "chat.completion.chunk", [])

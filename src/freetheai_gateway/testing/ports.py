@@ -248,6 +248,10 @@ class FakeProvider:
             "POST", self.origin, f"/{call.dialect}", headers=headers, body=call.body, streamed=call.streamed
         )
 
+    def list_models(self, key_index: int) -> UpstreamRequest | None:
+        """Ask for `/models`."""
+        return UpstreamRequest("GET", self.origin, "/models", headers=((b"x-key", self.keys[key_index].encode()),))
+
 
 class RecordingLog:
     """Implements `log.Log`: keeps level, event and fields."""

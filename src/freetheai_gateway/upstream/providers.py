@@ -1,7 +1,7 @@
 """How each kind of provider is addressed and authenticated. A new kind of provider is one more row of `APIS`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
@@ -12,6 +12,8 @@ from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, Up
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+CHECK_S = 10.0
+"""How long a list of models may take."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _USER_AGENT = f"freetheai-gateway/{__version__}".encode()
 
@@ -150,6 +152,16 @@ class HTTPProvider:
             body=call.body,
             streamed=call.streamed,
             timeouts=self._config.timeouts,
+        )
+
+    def list_models(self, key_index: int) -> UpstreamRequest | None:
+        """Ask for the list of models, which every kind of provider has below its base path."""
+        return UpstreamRequest(
+            method="GET",
+            origin=self._origin,
+            target=f"{self._base_path}{self._api.version_path}/models",
+            headers=tuple(pair for pair in self._headers[key_index] if pair[0] != b"content-type"),
+            timeouts=replace(self._config.timeouts, total_s=min(self._config.timeouts.total_s, CHECK_S)),
         )
 
 

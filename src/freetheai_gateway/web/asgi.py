@@ -16,6 +16,7 @@ from freetheai_gateway.web.pages.negotiation import wants_page
 from freetheai_gateway.web.request import Receive, Request, Scope, Send
 from freetheai_gateway.web.response import Response
 from freetheai_gateway.web.routes import Found, Handler, Route, Router
+from freetheai_gateway.web.senders import NO_PROXIES, TrustedProxies
 
 EXTENSION = "freetheai.connection"
 
@@ -38,6 +39,7 @@ class GatewayASGI:
         cross_origin: CrossOrigin,
         keepalive_s: float,
         lost: Handler | None = None,
+        proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
         self._router = router
         self._default_dialect = default_dialect
@@ -48,6 +50,7 @@ class GatewayASGI:
         self._cross_origin = cross_origin
         self._keepalive_s = keepalive_s
         self._lost = lost
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -63,6 +66,7 @@ class GatewayASGI:
             receive,
             connection,
             client[0] if client else "",
+            self._proxies,
         )
         trace = Trace(new_request_id(), "", self._clock)
         response = Response(send, connection, trace, self._default_dialect, self._keepalive_s)
@@ -87,7 +91,7 @@ class GatewayASGI:
             trace.route = found.name
             response.dialect = found.route.dialect
             request.params = found.params
-            if request.method == "OPTIONS":
+            if request.method == "OPTIONS" and "OPTIONS" not in found.route.handlers:
                 await response.send_empty(204, self._cross_origin.preflight(request, found.route.methods))
             else:
                 await found.handler(request.method)(request, response)

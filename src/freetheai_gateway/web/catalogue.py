@@ -103,7 +103,7 @@ class CatalogueRoutes:
         key = presented_key(request.headers)
         if key is None and self._directory.offer.public_catalog:
             return None
-        response.trace.caller = await self._authenticator.caller(key)
+        response.trace.caller = await self._authenticator.caller(key, request.sender)
         return response.trace.caller.account
 
     def _render(self, content: dict[str, object]) -> _View:

@@ -31,7 +31,7 @@ class CompletionRoute:
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         body = await read_body(request, self._max_body_bytes)
         sent = Sent(body, forwarded(request, self._dialect))
         await self._completions.run(self._dialect, sent, trace.caller, response, trace, kind=self._kind)
@@ -48,7 +48,7 @@ class CountTokensRoute:
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         body = await read_body(request, self._max_body_bytes)
         sent = Sent(body, forwarded(request, response.dialect))
         await response.reply(await self._counter.count(sent, trace.caller, trace))

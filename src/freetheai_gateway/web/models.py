@@ -44,7 +44,7 @@ class ModelRoutes:
         await response.reply(encode(describe(model)))
 
     async def _offer_for(self, request: Request, response: Response) -> Offer:
-        response.trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        response.trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         return self._directory.offer
 
     @staticmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from freetheai_gateway.errors import ClientCanceled, InvalidRequest, RequestTooLarge
+from freetheai_gateway.web.senders import NO_PROXIES, TrustedProxies
 
 _ENOUGH_DIGITS = 18
 """Of a declared length: more than any cap has."""
@@ -43,8 +44,13 @@ class Request:
     connection: Connection
     client_host: str = ""
     """Address of the direct peer, which may be a proxy."""
+    proxies: TrustedProxies = NO_PROXIES
     params: Mapping[str, str] = field(default_factory=dict)
     _by_name: dict[bytes, bytes] | None = None
+
+    def sender(self) -> str:
+        """Name who sent it, for counting: the peer, or whom a trusted proxy names."""
+        return self.proxies.sender(self.client_host, self.headers)
 
     def header(self, name: bytes) -> bytes:
         """Find a header by its lower-case name, the last of several; empty where it is absent."""

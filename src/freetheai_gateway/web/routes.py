@@ -78,8 +78,9 @@ class Router:
         if exact is not None:
             return Found(exact, _label(exact), {})
         for route in self._open:
-            if below.startswith(route.path + "/"):
-                return Found(route, _label(route), {route.takes_rest: below[len(route.path) + 1 :]})
+            path = tidy if route.top else below
+            if path.startswith(route.path + "/"):
+                return Found(route, _label(route), {route.takes_rest: path[len(route.path) + 1 :]})
         raise NotFound(f"There is no route {tidy[:100]}. See /v1/models for what can be called.")
 
 

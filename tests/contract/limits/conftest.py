@@ -1,10 +1,14 @@
 """The limiter under test and its clock; a further backend is one more parameter."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.services.ports import Limiter
 from freetheai_gateway.testing.clock import FakeClock
+from tests.redis_server import redis_limiter
 
 
 @pytest.fixture
@@ -13,8 +17,18 @@ def clock() -> FakeClock:
     return FakeClock(wall=1_795_392_000.0 + 43_200.0)
 
 
-@pytest.fixture(params=["memory"])
-def limiter(request: pytest.FixtureRequest, clock: FakeClock) -> Limiter:
-    """Every backend of the `Limiter` port."""
-    assert request.param == "memory"
+@pytest.fixture(params=["memory", "redis"])
+async def shared_or_not(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Limiter]:
+    """Every backend of the `Limiter` port; Redis is told the time, as it has one of its own."""
+    if request.param == "memory":
+        yield MemoryLimiter(clock)
+        return
+    async with redis_limiter(now=clock.wall) as limiter:
+        yield limiter
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def limiter(clock: FakeClock) -> Limiter:
+    """Give the backend of one process, whose waits are served within a turn of the loop."""
     return MemoryLimiter(clock)

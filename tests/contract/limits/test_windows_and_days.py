@@ -12,6 +12,12 @@ BUCKET_S = 60 / 120
 """How much later than exactly a bucketed window may let go."""
 
 
+@pytest.fixture
+def limiter(shared_or_not: Limiter) -> Limiter:
+    """Give every backend."""
+    return shared_or_not
+
+
 async def admitted(limiter: Limiter, limits: Limits, account_id: str = "acc_1") -> Lease:
     outcome = await limiter.admit(account_id, limits)
     assert not isinstance(outcome, Refusal)
@@ -267,7 +273,9 @@ async def test_settle_when_called_again_then_only_the_first_call_counts(limiter:
     first, second = await admitted(limiter, limits), await admitted(limiter, limits)
     for delivered in (False, True, True):
         first.settle(delivered=delivered, tokens=50)
-    used = {standing.rule: standing.used for standing in second.standings}
+    second.settle(delivered=False)
+    third = await admitted(limiter, limits)
+    used = {standing.rule: standing.used for standing in third.standings}
     assert used == {Rule.TOKENS_PER_MINUTE: 50, Rule.CONCURRENCY: 1, Rule.DAILY_REQUESTS: 1}
 
 

@@ -158,7 +158,7 @@ async def test_prune_when_days_are_over_then_old_rows_go_and_totals_stay(
     ages = (0, 1, 2, 5)
     records = [new_record(started_at=NOON - age * DAY_S) for age in ages]
     await usage.insert(records)
-    assert await usage.prune(NOON, raw_days=1, rollup_days=2) == 4
+    assert await usage.prune(NOON, raw_days=1, rollup_days=2) == 6
     assert [await usage.find(record.request_id) is not None for record in records] == [True, True, False, False]
     assert [row.day for row in await usage.report("day")] == ["2026-11-21", "2026-11-22", TODAY]
     assert await usage.totals() == UsageTotals(4, 400, 80)
@@ -168,7 +168,7 @@ async def test_prune_when_days_are_over_then_old_rows_go_and_totals_stay(
 async def test_prune_when_many_rows_are_old_then_all_go(usage: SqlUsage, new_record: NewRecord) -> None:
     """The steps of a bounded delete add up to the whole."""
     await usage.insert([new_record(account_id=f"acc_{index}") for index in range(2_345)])
-    assert await usage.prune(NOON + 10 * DAY_S, raw_days=1, rollup_days=1) == 2 * 2_345 + 1
+    assert await usage.prune(NOON + 10 * DAY_S, raw_days=1, rollup_days=1) == 3 * 2_345 + 2
     assert await usage.report("account") == []
 
 

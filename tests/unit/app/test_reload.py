@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from freetheai_gateway.app.reload import RELOADED, changes, merge, needs_restart
+from freetheai_gateway.app.reload import RELOADED, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.settings import Alias, Family, Model, Provider, Secret, Settings, Tier
 from freetheai_gateway.settings.tree import Access, Database, Limits, Log, Server, Site
 
@@ -48,6 +48,23 @@ def test_changes_when_a_secret_differs_then_its_value_is_not_said() -> None:
     read = replace(RUNNING, providers=(replace(ZAI, base_url=Secret("https://secret.example"), api_keys=()),))
     assert "secret.example" not in str(changes(RUNNING, read))
     assert "key-1" not in str(changes(RUNNING, read))
+
+
+def test_fields_when_entries_differ_then_their_places_are_named_and_no_value() -> None:
+    """Of entries that both have; what was added or removed is said by `changes`."""
+    read = replace(
+        RUNNING,
+        site=Site(name="Other"),
+        models=(replace(GLM, description="Better.", tier=3), Model(id="new/model")),
+        providers=(replace(ZAI, api_keys=(Secret("key-2"),)),),
+    )
+    assert changed_fields(RUNNING, read) == [
+        "site.name",
+        "providers.zai.api_keys",
+        "models.glm/glm-5.1.description",
+        "models.glm/glm-5.1.tier",
+    ]
+    assert changed_fields(RUNNING, replace(RUNNING)) == []
 
 
 def test_merge_when_everything_differs_then_only_the_reloaded_tables_are_taken() -> None:

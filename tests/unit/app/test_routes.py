@@ -1,15 +1,20 @@
 """The table of routes and the OpenAPI document name the same paths and methods."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.dialects.anthropic_messages import MessagesTranslator
 from freetheai_gateway.domain.health import Thresholds
+from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.offers import PUBLIC_URL
 from freetheai_gateway.testing.ports import StaticKeyLookup
@@ -18,9 +23,14 @@ from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Route, Router
 from tests.unit.services.governed import Governed
+from tests.unit.services.test_accounts import MemoryAccounts
 from tests.unit.web.answers import RankedUsage
 
 ASKS_FOR_NO_KEY = {"/v1/health", "/v1/openapi.json", "/v1", "/", "/healthz"}
+
+
+async def _no_standings(_account_id: str, _limits: Limits) -> Sequence[Standing]:
+    return ()
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +55,8 @@ def routes() -> list[Route]:
         is_draining=lambda: False,
         max_body_bytes=1024,
         promise=Promise(30, 400, 3600),
+        own_account=OwnAccount(governed.directory, RankedUsage(), _no_standings, clock),
+        desk=AccountDesk(MemoryAccounts(), clock, "test"),
     )
     return build_routes(services).api
 

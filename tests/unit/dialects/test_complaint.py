@@ -3,6 +3,7 @@
 import pytest
 
 from freetheai_gateway.dialects.complaint import Blame, parse_complaint
+from freetheai_gateway.jsonc import encode
 
 
 @pytest.mark.parametrize(
@@ -11,6 +12,8 @@ from freetheai_gateway.dialects.complaint import Blame, parse_complaint
         (400, b'{"error":{"message":"bad temperature","code":"invalid_value"}}', Blame.REQUEST, "bad temperature"),
         (422, b'{"detail":"bad"}', Blame.REQUEST, "bad"),
         (422, b'{"detail":[{"loc":["x"]}]}', Blame.REQUEST, ""),
+        (422, b'{"detail":[{"loc":["body","n",0],"msg":"too big"},{"msg":"odd"}]}', Blame.REQUEST, "n.0: too big; odd"),
+        (422, b'{"message":{"detail":[{"loc":["body","top_p"],"msg":"bad"}]}}', Blame.REQUEST, "top_p: bad"),
         (400, b'{"error":"just text"}', Blame.REQUEST, "just text"),
         (400, b'{"message":"m"}', Blame.REQUEST, "m"),
         (400, b'[{"error":{"message":"array","code":400}}]', Blame.REQUEST, "array"),
@@ -26,6 +29,7 @@ from freetheai_gateway.dialects.complaint import Blame, parse_complaint
         (400, b'{"error":{"message":"prompt is too long: 5 > 4"}}', Blame.CONTEXT_LENGTH, "prompt is too long: 5 > 4"),
         (400, b'{"error":{"message":"string too long"}}', Blame.REQUEST, "string too long"),
         (400, b'{"error":{"message":"x","code":"content_filter"}}', Blame.CONTENT_POLICY, "x"),
+        (400, b'{"error":{"message":"x","code":"tool_use_failed","failed_generation":"y"}}', Blame.PROVIDER, None),
         (413, b"", Blame.TOO_LARGE, ""),
         (401, b'{"error":{"message":"Incorrect API key provided: sk-abcdef123456"}}', Blame.PROVIDER, None),
         (402, b"", Blame.PROVIDER, None),
@@ -130,3 +134,48 @@ def test_complaint_of_google_with_400_tells_our_faults_from_the_callers(
 ) -> None:
     """Its answer to a wrong key has status 400 too, and is none of the caller's business."""
     assert parse_complaint(400, google_error(400, status, message, details)).blame is blame
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+        "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+        "tokens to keep from the initial prompt is greater than the context length",
+        "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
+        "Invalid request: Your request exceeded model token limit: 262144",
+        "Please reduce the length of the messages or completion.",
+        "Prompt exceeds max length",
+        "Input is too long for requested model.",
+        "invalid params, context window exceeds limit (2013)",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193.",
+        "Range of input length should be [1, 30720]",
+        "the request exceeds the available context size, try increasing it",
+    ],
+)
+def test_complaint_of_a_full_context_is_known_in_every_servers_words(message: str) -> None:
+    """Claude Code and Codex shorten the conversation on it, and on nothing else."""
+    assert parse_complaint(400, encode({"error": {"message": message}})).blame is Blame.CONTEXT_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("raw", "blame", "message"),
+    [
+        (
+            '{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 5 > 4"}}',
+            Blame.CONTEXT_LENGTH,
+            "prompt is too long: 5 > 4",
+        ),
+        ("at most 1 image per prompt", Blame.REQUEST, "at most 1 image per prompt"),
+        ('{"error":{}}', Blame.REQUEST, '{"error":{}}'),
+        (7, Blame.REQUEST, "Provider returned error"),
+    ],
+)
+def test_complaint_when_a_proxy_only_passes_it_on_then_the_providers_own_counts(
+    raw: object, blame: Blame, message: str
+) -> None:
+    """OpenRouter's own sentence says nothing; the provider's stands beside it."""
+    error = {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw, "provider_name": "P"}}
+    complaint = parse_complaint(400, encode({"error": error}))
+    assert (complaint.blame, complaint.message) == (blame, message)

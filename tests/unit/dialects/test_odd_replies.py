@@ -6,9 +6,9 @@ from freetheai_gateway.app.dialects import UPSTREAMS
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
-from freetheai_gateway.dialects.protocol import Dialect, DialectName, RawStream, RenderedRequest
-from freetheai_gateway.domain.conversation import Text
-from freetheai_gateway.domain.events import Reply, fold
+from freetheai_gateway.dialects.protocol import Dialect, DialectName, RawStream, RenderedRequest, UpstreamSaidError
+from freetheai_gateway.domain.conversation import Text, ToolCall
+from freetheai_gateway.domain.events import Reply, StopReason, fold
 from freetheai_gateway.domain.usage import Usage
 
 CHAT, MESSAGES, RESPONSES = OpenAIChat(), AnthropicMessages(), OpenAIResponses()
@@ -181,3 +181,110 @@ def test_responses_usage_when_a_count_is_odd_then_the_reply_passes(usage: bytes)
     body = b'{"object":"response","status":"completed","model":"m","output":[],"usage":%b}' % usage
     assert RESPONSES.parse_reply(body, "a").usage == Usage(12, 3)
     assert _translated(RESPONSES.name, body).usage == Usage(12, 3)
+
+
+@pytest.mark.parametrize(
+    "word", ["content_filter: RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "guardrail_intervened"]
+)
+def test_finish_reason_when_a_filter_struck_then_it_is_a_refusal_in_any_servers_words(word: str) -> None:
+    body = b'{"choices":[{"message":{"content":""},"finish_reason":"%b"}]}' % word.encode()
+    assert _translated(CHAT.name, body).finished.reason is StopReason.REFUSAL
+
+
+@pytest.mark.parametrize("word", ["MALFORMED_FUNCTION_CALL", "function_call_filter: UNEXPECTED_TOOL_CALL"])
+def test_finish_reason_when_the_call_was_no_call_then_the_reply_has_failed(word: str) -> None:
+    """It is no polite end: another try may help."""
+    with pytest.raises(UpstreamSaidError):
+        _translated(CHAT.name, b'{"choices":[{"message":{"content":""},"finish_reason":"%b"}]}' % word.encode())
+
+
+def test_arguments_when_they_are_null_as_text_then_the_call_has_none() -> None:
+    """As vLLM's parsers write a call without arguments; within an object null stays what it is."""
+    calls = b'"tool_calls":[{"id":"a","function":{"name":"f","arguments":"null"}}]'
+    body = b'{"choices":[{"message":{%b},"finish_reason":"tool_calls"}]}' % calls
+    assert _translated(CHAT.name, body).parts == (ToolCall("a", "f", ""),)
+    chunk = (
+        b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":%b}}]}}]}'
+    )
+    stream = b"".join(chunk % piece + b"\n\n" for piece in (b'"{\\"x\\":"', b'"null"', b'"}"')) + b"data: [DONE]\n\n"
+    reply = fold(UPSTREAMS[CHAT.name].reply_parser(RenderedRequest(b"")).feed(stream))
+    assert reply is not None
+    assert reply.parts == (ToolCall("a", "f", '{"x":null}'),)
+
+
+def test_tool_calls_when_they_are_one_object_then_it_is_the_call() -> None:
+    """TGI streams no list."""
+    chunk = (
+        b'data: {"choices":[{"delta":{"tool_calls":{"index":0,"id":"","function":{"name":"%b","arguments":%b}}}}]}\n\n'
+    )
+    stream = chunk % (b"f", b'"{"') + chunk % (b"", b'"}"') + b"data: [DONE]\n\n"
+    reply = fold(UPSTREAMS[CHAT.name].reply_parser(RenderedRequest(b"")).feed(stream))
+    assert reply is not None
+    (call,) = reply.parts
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("f", "{}")
+
+
+def test_base_resp_when_it_tells_a_failure_then_the_reply_has_failed() -> None:
+    """MiniMax: no balance, on status 200; 0 is success."""
+    body = b'{"choices":%b,"base_resp":{"status_code":%d,"status_msg":"insufficient balance"}}'
+    with pytest.raises(UpstreamSaidError):
+        CHAT.parse_reply(body % (b"[]", 1008), "a")
+    with pytest.raises(UpstreamSaidError):
+        _translated(CHAT.name, body % (b"null", 1008))
+    good = body % (b'[{"message":{"content":"a"},"finish_reason":"stop"}]', 0)
+    assert CHAT.parse_reply(good, "a").delivered
+    assert _text(_translated(CHAT.name, good)) == "a"
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 1000])
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_byte_order_mark_when_a_stream_begins_with_it_then_its_first_words_are_not_lost(
+    name: DialectName, cut: int
+) -> None:
+    """The event stream format has a reader ignore it."""
+    data = b"\xef\xbb\xbf" + STREAMS[name].replace(b"%b", b"Hi.")
+    parser = UPSTREAMS[name].reply_parser(RenderedRequest(b""))
+    reply = fold([*parser.feed(data[:cut]), *parser.feed(data[cut:]), *parser.finish()])
+    assert reply is not None
+    assert _text(reply) == "Hi."
+
+
+def test_choice_when_it_holds_an_error_then_the_reply_has_failed() -> None:
+    """OpenRouter documents one beside every choice, whole and streamed."""
+    body = b'{"model":"m","choices":[{"%b":{"content":""},"error":{"code":502,"message":"x"}}]}'
+    with pytest.raises(UpstreamSaidError):
+        CHAT.parse_reply(body % b"message", "a")
+    with pytest.raises(UpstreamSaidError):
+        _translated(CHAT.name, body % b"message")
+    stream = _stream(CHAT)
+    stream.feed(b"data: %b\n\n" % (body % b"delta"))
+    with pytest.raises(UpstreamSaidError):
+        stream.check()
+
+
+def test_usage_when_the_last_chunk_tells_nothing_but_zeros_then_what_was_told_before_counts() -> None:
+    told = b'"usage":{"prompt_tokens":%d,"completion_tokens":%d}'
+    first = b'data: {"model":"m","choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],%b}\n\n' % (told % (5, 3))
+    data = first + b'data: {"model":"m","choices":[],%b}\n\ndata: [DONE]\n\n' % (told % (0, 0))
+    stream = _stream(CHAT)
+    assert b'"choices":[]' not in stream.feed(data)
+    assert stream.usage == Usage(5, 3)
+    reply = fold(UPSTREAMS[CHAT.name].reply_parser(RenderedRequest(b"")).feed(data))
+    assert reply is not None
+    assert reply.usage == Usage(5, 3)
+
+
+@pytest.mark.parametrize("done", [b"", b'data: {"type":"response.output_item.done","output_index":0,"item":%b}\n\n'])
+def test_responses_text_when_no_item_was_announced_then_it_is_not_lost(done: bytes) -> None:
+    """Some servers send deltas alone, and an empty output at the end."""
+    item = b'{"type":"message","content":[{"type":"output_text","text":"Hi."}]}'
+    data = (
+        b'data: {"type":"response.created","response":{"id":"r","created_at":"today"}}\n\n'
+        b'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"Hi."}\n\n'
+        + (done % item if done else b"")
+        + b'data: {"type":"response.completed","response":{"status":"completed","output":[]}}\n\n'
+    )
+    reply = fold(UPSTREAMS[RESPONSES.name].reply_parser(RenderedRequest(b"")).feed(data))
+    assert reply is not None
+    assert _text(reply) == "Hi."

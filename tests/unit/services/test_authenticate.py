@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 
-from freetheai_gateway.errors import ProviderUnavailable, Unauthenticated
+from freetheai_gateway.errors import LimitExceeded, ProviderUnavailable, Unauthenticated
 from freetheai_gateway.ids import key_digest, new_key
+from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory, Site
 from freetheai_gateway.services.ports import StoreUnavailable
+from freetheai_gateway.services.strangers import UnknownKeyBudget
+from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.offers import DISCORD_SITE, INVITING_SITE, SITE, make_offer, member
 from freetheai_gateway.testing.ports import Pause, StaticKeyLookup
 
@@ -125,6 +128,78 @@ async def test_cache_when_it_is_full_then_the_oldest_key_is_forgotten() -> None:
     assert len(lookup.asked) == 4
     await authenticator.caller(keys[0])
     assert len(lookup.asked) == 5
+
+
+def _guarded(lookup: StaticKeyLookup, limit: int = 3) -> Authenticator:
+    budget = UnknownKeyBudget(RefusalGuard(limit=limit), FakeClock())
+    return Authenticator(lookup, Directory(make_offer(site=SITE)), budget=budget, cached_keys=100)
+
+
+async def test_unknown_keys_when_an_address_brings_too_many_then_it_costs_no_more_look_ups() -> None:
+    """429 says when to come again; other addresses are looked up, and keys that are known are not refused."""
+    lookup = StaticKeyLookup({DIGEST: member()})
+    authenticator = _guarded(lookup)
+    assert await authenticator.caller(KEY, lambda: "a") == member()
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            await authenticator.caller(new_key(), lambda: "a")
+    asked = len(lookup.asked)
+    with pytest.raises(LimitExceeded) as caught:
+        await authenticator.caller(new_key(), lambda: "a")
+    assert (caught.value.status, caught.value.code, caught.value.retry_after_s) == (429, "unknown_keys", 60.0)
+    assert len(lookup.asked) == asked
+    with pytest.raises(Unauthenticated):
+        await authenticator.caller(new_key(), lambda: "b")
+    assert await authenticator.caller(KEY, lambda: "a") == member()
+
+
+async def test_known_key_when_its_address_is_blocked_and_all_is_forgotten_then_it_is_looked_up_again() -> None:
+    """Members behind the address of someone who guesses go on, whatever operators change meanwhile."""
+    lookup = StaticKeyLookup({DIGEST: member()})
+    authenticator = _guarded(lookup)
+    await authenticator.caller(KEY, lambda: "a")
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            await authenticator.caller(new_key(), lambda: "a")
+    authenticator.forget()
+    assert await authenticator.caller(KEY, lambda: "a") == member()
+
+
+async def test_unknown_key_when_it_is_repeated_or_malformed_then_it_uses_nothing_up() -> None:
+    """Only look-ups count: a client with a revoked key in a loop blocks nobody."""
+    lookup = StaticKeyLookup({DIGEST: member()})
+    authenticator = _guarded(lookup, limit=2)
+    revoked = new_key()
+    for key in (revoked, revoked, revoked, "sk-proj-abc", KEY[:31], KEY + "x"):
+        with pytest.raises(Unauthenticated):
+            await authenticator.caller(key, lambda: "a")
+    assert await authenticator.caller(KEY, lambda: "a") == member()
+
+
+async def test_address_when_the_key_is_known_then_it_is_not_even_asked_for() -> None:
+    """Reading it costs more than the rest."""
+    asked: list[str] = []
+
+    def sender() -> str:
+        asked.append("a")
+        return "a"
+
+    authenticator = _guarded(StaticKeyLookup({DIGEST: member()}))
+    await authenticator.caller(KEY, sender)
+    await authenticator.caller(KEY, sender)
+    assert len(asked) == 1
+
+
+async def test_cache_when_unknown_keys_flood_it_then_known_ones_stay() -> None:
+    """They are remembered apart."""
+    lookup = StaticKeyLookup({DIGEST: member()})
+    authenticator = _authenticator(lookup, cached_keys=3)
+    await authenticator.caller(KEY)
+    for _ in range(10):
+        with pytest.raises(Unauthenticated):
+            await authenticator.caller(new_key())
+    await authenticator.caller(KEY)
+    assert lookup.asked.count(DIGEST) == 1
 
 
 async def test_look_up_when_the_database_is_away_then_it_is_said_and_not_remembered() -> None:

@@ -116,6 +116,18 @@ def test_every_kind_of_provider_can_be_called_in_its_dialects(api: str) -> None:
         assert "k1" not in call.target
 
 
+@pytest.mark.parametrize(
+    ("api", "target"), [("openai", "/v1/models"), ("anthropic", "/v1/models"), ("gemini", "/v1beta/models")]
+)
+def test_list_of_models_is_asked_for_with_the_key_and_within_seconds(api: str, target: str) -> None:
+    """What a check sends."""
+    base = "https://p.example/v1" if api == "openai" else "https://p.example"
+    asked = HTTPProvider(ProviderConfig("p", api, base, ("k1", "k2"))).list_models(1)
+    assert asked is not None
+    assert (asked.method, asked.target, asked.body, asked.timeouts.total_s) == ("GET", target, b"", 10.0)
+    assert any(b"k2" in value for _, value in asked.headers)
+
+
 @pytest.mark.parametrize("base_url", ["https://api.anthropic.com", "https://api.anthropic.com/v1"])
 def test_anthropic_call_has_its_version_and_key_headers(base_url: str) -> None:
     """The client's own version goes upstream in its place; a base URL that ends in /v1 is not doubled."""

@@ -49,6 +49,14 @@ class RankedUsage:
         self.asked.append(("since_day", since_day, limit))
         return self.ranked[:limit]
 
+    async def account_days(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Know nothing."""
+        return ()
+
+    async def account_models(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Know nothing."""
+        return ()
+
     async def insert(self, records: Sequence[UsageRecord]) -> int:
         """Keep nothing."""
         return 0

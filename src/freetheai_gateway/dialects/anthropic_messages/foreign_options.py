@@ -4,10 +4,12 @@ from functools import partial
 
 from freetheai_gateway.dialects import custom_tools
 from freetheai_gateway.dialects.anthropic_messages.capabilities import Capabilities
-from freetheai_gateway.dialects.anthropic_messages.foreign_schema import input_schema, output_schema
+from freetheai_gateway.dialects.anthropic_messages.foreign_schema import output_schema
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, cache_control, is_visible
 from freetheai_gateway.dialects.anthropic_messages.write_options import write_tool_choice
 from freetheai_gateway.dialects.tool_names import flat_name, safe
+from freetheai_gateway.dialects.tool_schema import ANY_OBJECT, object_schema
+from freetheai_gateway.dialects.unsayable import told
 from freetheai_gateway.domain.conversation import (
     Conversation,
     OutputKind,
@@ -37,7 +39,7 @@ def refuse_unsayable(sampling: Sampling) -> None:
 
 def name_unsaid(conversation: Conversation, dropped: set[str]) -> None:
     """Name the options that this dialect has no word for."""
-    dropped.update(conversation.native)
+    dropped.update(told(conversation.native))
     dropped.update(name for name in _UNSAID if getattr(conversation.sampling, name))
     if conversation.verbosity is not None:
         dropped.add("verbosity")
@@ -57,6 +59,8 @@ def write_sampling(sampling: Sampling, capabilities: Capabilities, *, thinks: bo
     dropped.update(wanted.keys() - kept.keys())
     if stop := [text for text in sampling.stop if is_visible(text)]:
         kept["stop_sequences"] = stop
+    if any(text and not is_visible(text) for text in sampling.stop):
+        dropped.add("stop")  # such as a line break, which this API refuses
     return kept
 
 
@@ -74,7 +78,7 @@ def write_tools(conversation: Conversation, dropped: set[str]) -> Block:
         return {}
     # A history with calls is refused without tools: those that were called are named, and not to be called again.
     return {
-        "tools": [{"name": name, "input_schema": input_schema(None)} for name in called],
+        "tools": [{"name": name, "input_schema": ANY_OBJECT} for name in called],
         "tool_choice": {"type": "none"},
     }
 
@@ -83,13 +87,14 @@ def _offered(conversation: Conversation, dropped: set[str]) -> list[Block]:
     choice = conversation.tool_choice
     allowed = choice.names if choice is not None and choice.mode is not ToolMode.NONE else ()
     is_forced = len(allowed) == 1 and choice is not None and choice.mode is ToolMode.REQUIRED
-    tools = []
+    tools: dict[object, Block] = {}
     for tool in conversation.tools:
         if not isinstance(tool, Tool):
             dropped.add(tool.kind)
         elif is_forced or not allowed or tool.name in allowed:
-            tools.append(_tool(tool))
-    return tools
+            written = _tool(tool)
+            tools.setdefault(written["name"], written)  # no name may stand twice
+    return list(tools.values())
 
 
 def _tool(tool: Tool) -> Block:
@@ -98,7 +103,7 @@ def _tool(tool: Tool) -> Block:
     description = custom_tools.description(tool) if is_custom else tool.description
     if description:
         written["description"] = description
-    written["input_schema"] = custom_tools.SCHEMA if is_custom else input_schema(tool.schema)
+    written["input_schema"] = custom_tools.SCHEMA if is_custom else object_schema(tool.schema)
     if tool.strict:
         written["strict"] = True
     if tool.cache is not None:

@@ -5,9 +5,8 @@ Source: Anthropic documentation, "Structured outputs", limitations of schemas.
 
 from collections.abc import Mapping
 
+from freetheai_gateway.dialects.tool_schema import ANY_OBJECT
 from freetheai_gateway.jsonc import Decoder, InvalidJSON, Raw, encode
-
-EMPTY = Raw(b'{"type":"object","properties":{}}')
 
 _MAX_DEPTH = 64
 _UNSUPPORTED = frozenset(
@@ -33,23 +32,12 @@ _NAMED_SCHEMAS = frozenset({"$defs", "definitions", "properties"})
 _decode_object: Decoder[dict[str, object]] = Decoder(dict[str, object])
 
 
-def input_schema(schema: Raw | None) -> Raw:
-    """Give a tool's schema with the `type` that its top must have."""
-    if schema is None:
-        return EMPTY
-    try:
-        fields = _decode_object(schema)
-    except InvalidJSON:
-        return EMPTY
-    return schema if fields.get("type") == "object" else Raw(encode({**fields, "type": "object"}))
-
-
 def output_schema(schema: Raw | None) -> Raw:
     """Give the schema of an answer without the keywords that are refused; objects are closed, as is demanded."""
     try:
-        return Raw(encode(_subset(_decode_object(schema or EMPTY), 0)))
+        return Raw(encode(_subset(_decode_object(schema or ANY_OBJECT), 0)))
     except InvalidJSON:
-        return EMPTY
+        return ANY_OBJECT
 
 
 def _subset(schema: object, depth: int) -> object:

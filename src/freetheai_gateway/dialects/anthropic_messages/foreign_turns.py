@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, Writer, is_visible
 from freetheai_gateway.dialects.tool_names import safe
 from freetheai_gateway.domain.conversation import (
+    Opaque,
     Part,
     RedactedThinking,
     Refusal,
@@ -41,9 +42,12 @@ def write_foreign_turns(turns: tuple[Turn, ...], dropped: set[str]) -> tuple[Blo
     writer = Writer(own=False, dropped=dropped)
     parts = tuple(part for turn in instructions for part in turn.parts)
     texts = tuple(part for part in parts if isinstance(part, Text))
-    if len(texts) < len(parts):
-        dropped.add("system")
+    dropped.update(_kind(part) for part in parts if not isinstance(part, Text))
     return writer.blocks(texts), _Correspondence(dropped).messages(speech)
+
+
+def _kind(part: Part) -> str:
+    return part.kind if isinstance(part, Opaque) else "system"
 
 
 def _merged(turns: list[Turn]) -> list[Turn]:

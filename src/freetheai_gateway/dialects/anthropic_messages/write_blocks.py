@@ -45,6 +45,10 @@ RAW_ARGUMENTS = "_raw"
 """Holds arguments that are no JSON object, because a tool's input must be one."""
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_TEXT_TYPES = frozenset({"application/json", "application/xml", "application/yaml"})
+_PDF = "application/pdf"
+_PDF_BEGINNING = "JVBERi0"
+"""What `%PDF-` is in base64: clients leave the media type out."""
 _VISIBLE = re.compile(r"\S")
 _decode_object: Decoder[dict[str, object]] = Decoder(dict[str, object])
 
@@ -146,11 +150,13 @@ class Writer:
         return self._source(source)
 
     def _document_source(self, source: Source) -> Block:
-        if isinstance(source, Base64Source) and not self.own and source.media_type != "application/pdf":
-            if not source.media_type.startswith("text/"):
-                raise _refused("A file must be a PDF or plain text.")
-            return self._source(TextSource(_decoded_text(source.data)))
-        return self._source(source)
+        if not isinstance(source, Base64Source) or self.own:
+            return self._source(source)
+        if source.media_type == _PDF or (not source.media_type and source.data.startswith(_PDF_BEGINNING)):
+            return self._source(Base64Source(_PDF, source.data))
+        if not source.media_type.startswith("text/") and source.media_type not in _TEXT_TYPES:
+            raise _refused("A file must be a PDF or plain text.")
+        return self._source(TextSource(_decoded_text(source.data)))
 
     def _source(self, source: Source) -> Block:
         match source:

@@ -1,6 +1,7 @@
 """A neutral conversation, written as a Messages request for an upstream."""
 
 from freetheai_gateway.dialects.anthropic_messages.capabilities import capabilities_of
+from freetheai_gateway.dialects.anthropic_messages.foreign_cache import limit_breakpoints
 from freetheai_gateway.dialects.anthropic_messages.foreign_options import (
     name_unsaid,
     output_format,
@@ -17,6 +18,7 @@ from freetheai_gateway.dialects.anthropic_messages.request import filled_in_toke
 from freetheai_gateway.dialects.anthropic_messages.write_blocks import Block, Writer, cache_control
 from freetheai_gateway.dialects.anthropic_messages.write_options import write_options
 from freetheai_gateway.dialects.protocol import RenderedRequest, Target
+from freetheai_gateway.dialects.tool_choice import with_reachable_choice
 from freetheai_gateway.dialects.tool_names import restored_names
 from freetheai_gateway.dialects.unsayable import refuse_unsayable_fields
 from freetheai_gateway.domain.conversation import Conversation, Tool, VendorTool
@@ -61,6 +63,7 @@ def _foreign(conversation: Conversation, target: Target, dropped: set[str]) -> B
     refuse_unsayable_fields(conversation)
     refuse_unsayable(conversation.sampling)
     name_unsaid(conversation, dropped)
+    conversation = with_reachable_choice(conversation, dropped.add)
     capabilities = capabilities_of(target.model)
     plan = plan_thinking(conversation, target, capabilities)
     if plan.refused:
@@ -81,4 +84,5 @@ def _foreign(conversation: Conversation, target: Target, dropped: set[str]) -> B
         **write_sampling(conversation.sampling, capabilities, thinks=plan.is_on, dropped=dropped),
         **write_tools(conversation, dropped),
     }
+    limit_breakpoints(body, dropped)
     return {name: value for name, value in body.items() if value is not None}

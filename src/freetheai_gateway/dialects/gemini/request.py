@@ -7,7 +7,8 @@ from freetheai_gateway.dialects.gemini.schema import response_schema
 from freetheai_gateway.dialects.gemini.thinking import thinking_config
 from freetheai_gateway.dialects.gemini.tools import write_tools
 from freetheai_gateway.dialects.protocol import RenderedRequest, Target
-from freetheai_gateway.dialects.unsayable import has_cache_marks, refuse_unsayable_fields
+from freetheai_gateway.dialects.tool_choice import with_reachable_choice
+from freetheai_gateway.dialects.unsayable import has_cache_marks, refuse_unsayable_fields, told
 from freetheai_gateway.domain.conversation import Conversation, OutputFormat, OutputKind, Sampling
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import encode
@@ -28,6 +29,7 @@ def write_request(conversation: Conversation, target: Target) -> RenderedRequest
     refuse_unsayable_fields(conversation)
     _refuse_unsayable(conversation.sampling)
     dropped = _unsaid(conversation)
+    conversation = with_reachable_choice(conversation, dropped.add)
     traits = traits_of(target.model)
     instructions, contents = write_contents(conversation.turns, traits, dropped)
     tools = write_tools(conversation, dropped)
@@ -67,7 +69,7 @@ def _refuse_unsayable(sampling: Sampling) -> None:
 
 def _unsaid(conversation: Conversation) -> set[str]:
     """Name the options that this dialect has no word for, or whose answer could not be passed on."""
-    unsaid = set(conversation.native)
+    unsaid = set(told(conversation.native))
     unsaid.update(name for name in _UNSAID if getattr(conversation.sampling, name))
     unsaid.update(name for name in ("verbosity", "user") if getattr(conversation, name) is not None)
     if has_cache_marks(conversation):

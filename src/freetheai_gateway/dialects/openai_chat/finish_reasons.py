@@ -21,9 +21,20 @@ _REASONS = {
     "safety": StopReason.REFUSAL,
     "sensitive": StopReason.REFUSAL,
     "recitation": StopReason.REFUSAL,
+    "blocklist": StopReason.REFUSAL,
+    "prohibited_content": StopReason.REFUSAL,
+    "spii": StopReason.REFUSAL,
+    "image_safety": StopReason.REFUSAL,
+    "content_filtered": StopReason.REFUSAL,
+    "guardrail_intervened": StopReason.REFUSAL,
     "pause_turn": StopReason.PAUSE,
 }
-_FAILURES = frozenset({"error", "abort", "network_error", "insufficient_system_resource"})
+_FAILURES = frozenset(
+    {
+        *("error", "abort", "network_error", "insufficient_system_resource"),
+        *("malformed_function_call", "unexpected_tool_call", "function_call_filter"),
+    }
+)
 
 _WRITTEN = {
     StopReason.END: "stop",
@@ -40,7 +51,7 @@ def read_finish(word: object) -> StopReason | None:
     """Read a finish reason; `None` where the reply goes on. Raises `UpstreamSaidError` for those that mean failure."""
     if not isinstance(word, str) or not word:
         return None
-    word = word.lower()
+    word = word.lower().partition(":")[0]  # `content_filter: RECITATION`, as Gemini's compatible endpoint has it
     if word in _FAILURES:
         raise UpstreamSaidError
     return _REASONS.get(word, StopReason.END)

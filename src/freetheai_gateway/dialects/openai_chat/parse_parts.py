@@ -82,7 +82,7 @@ def _image(part: FieldReader) -> Image:
 
 
 def _image_source(url: str, path: str) -> Source:
-    if not url.startswith(_DATA):
+    if url[: len(_DATA)].lower() != _DATA:
         return UrlSource(url)
     source = _data_url(url)
     if source is None:
@@ -92,10 +92,10 @@ def _image_source(url: str, path: str) -> Source:
 
 def _data_url(url: str) -> Base64Source | None:
     """Split `data:image/png;base64,…`; further parameters stay with the media type, so that nothing is lost."""
-    head, comma, data = url.removeprefix(_DATA).partition(",")
-    if not comma or not head.endswith(_BASE64):
+    head, comma, data = url.partition(",")
+    if not comma or head[: len(_DATA)].lower() != _DATA or head[-len(_BASE64) :].lower() != _BASE64:
         return None
-    return Base64Source(head.removesuffix(_BASE64), data)
+    return Base64Source(head[len(_DATA) : -len(_BASE64)], data)
 
 
 def _audio(part: FieldReader) -> Audio:

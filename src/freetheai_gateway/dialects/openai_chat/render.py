@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
+from freetheai_gateway.dialects.efforts import known_effort
 from freetheai_gateway.dialects.openai_chat.render_foreign import foreign_messages
 from freetheai_gateway.dialects.openai_chat.render_own import own_messages
 from freetheai_gateway.dialects.openai_chat.render_parts import Json, PartWriter
 from freetheai_gateway.dialects.openai_chat.render_tools import render_tools
-from freetheai_gateway.dialects.openai_chat.strictness import fits_strict
 from freetheai_gateway.dialects.protocol import DialectName, RenderedRequest, Target
+from freetheai_gateway.dialects.strictness import fits_strict
+from freetheai_gateway.dialects.tool_choice import with_reachable_choice
 from freetheai_gateway.dialects.tool_names import restored_names
-from freetheai_gateway.dialects.unsayable import refuse_unsayable_fields
+from freetheai_gateway.dialects.unsayable import refuse_unsayable_fields, told
 from freetheai_gateway.domain.conversation import Conversation, OutputFormat, OutputKind, Reasoning, Sampling
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import Decoder, Fields, InvalidJSON, Raw, write_fields
@@ -39,11 +41,13 @@ _decode_fields: Decoder[Fields] = Decoder(Fields)
 
 def render(conversation: Conversation, target: Target) -> RenderedRequest:
     """Write a request. Raises `InvalidRequest` for what must be refused and not dropped."""
-    writer = PartWriter(conversation.dialect)
+    writer = PartWriter(conversation.dialect, target.quirks.tool_id_length)
+    if not writer.own:
+        conversation = with_reachable_choice(conversation, writer.drop)
     fields: Json = {"model": target.model, "messages": _messages(conversation, target, writer)}
     fields |= _sampling(conversation.sampling, writer)
     fields |= render_tools(conversation, writer)
-    fields |= _settings(conversation, writer)
+    fields |= _settings(conversation, target, writer)
     fields |= _native(conversation, writer)
     fields |= _caps(conversation, target, writer)
     if conversation.streamed:
@@ -58,7 +62,7 @@ def render(conversation: Conversation, target: Target) -> RenderedRequest:
 def _messages(conversation: Conversation, target: Target, writer: PartWriter) -> list[Json]:
     if writer.own:
         return own_messages(conversation.turns, writer)
-    return foreign_messages(conversation.turns, writer, reasoning_replay=target.quirks.reasoning_replay)
+    return foreign_messages(conversation.turns, writer, target.quirks)
 
 
 def _sampling(sampling: Sampling, writer: PartWriter) -> Json:
@@ -86,7 +90,7 @@ def _first_stops(stop: tuple[str, ...], writer: PartWriter) -> tuple[str, ...]:
     return usable[:_MAX_STOPS]
 
 
-def _settings(conversation: Conversation, writer: PartWriter) -> Json:
+def _settings(conversation: Conversation, target: Target, writer: PartWriter) -> Json:
     spelled = conversation.spelling if writer.own else {}
     user = None if "safety_identifier" in spelled else conversation.user
     if user is not None and not writer.own and len(user) > _MAX_USER_LENGTH:
@@ -95,7 +99,7 @@ def _settings(conversation: Conversation, writer: PartWriter) -> Json:
     return _set(
         {
             "response_format": _response_format(conversation.output, writer),
-            "reasoning_effort": None if vendor_switch else _effort(conversation.reasoning),
+            "reasoning_effort": None if vendor_switch else _sent_effort(conversation.reasoning, target, writer),
             "verbosity": conversation.verbosity,
             "user": user,
         }
@@ -114,6 +118,16 @@ def _response_format(output: OutputFormat | None, writer: PartWriter) -> Json | 
     name = output.name if output.name is not None or writer.own else "answer"
     schema = {"name": name, "description": output.description, "schema": output.schema, "strict": output.strict}
     return {"type": "json_schema", "json_schema": _set(schema)}
+
+
+def _sent_effort(reasoning: Reasoning, target: Target, writer: PartWriter) -> str | None:
+    wanted = _effort(reasoning)
+    if wanted is None or writer.own:
+        return wanted
+    effort = known_effort(wanted, target.quirks.efforts)
+    if effort is None:
+        writer.drop("reasoning_effort")
+    return effort
 
 
 def _effort(reasoning: Reasoning) -> str | None:
@@ -138,7 +152,7 @@ def _native(conversation: Conversation, writer: PartWriter) -> Mapping[str, obje
             spelled.pop(name, None)
         return {**conversation.native, **spelled}
     refuse_unsayable_fields(conversation)
-    said = {name: value for name, value in conversation.native.items() if bytes(value) != b"null"}
+    said = {name: conversation.native[name] for name in told(conversation.native)}
     same = _SAME_IN_RESPONSES if conversation.dialect == DialectName.OPENAI_RESPONSES else frozenset[str]()
     for name in said:
         if name not in same:

@@ -1,5 +1,7 @@
 """Tool calls and their results as chat messages."""
 
+from hashlib import sha256
+
 from freetheai_gateway.dialects.custom_tools import as_arguments
 from freetheai_gateway.dialects.openai_chat.reasoning import write_thought
 from freetheai_gateway.dialects.openai_chat.render_parts import Json, PartWriter
@@ -19,9 +21,13 @@ def sent_name(name: str, namespace: str = "") -> str:
     return safe(flat_name(name, namespace), MAX_NAME_LENGTH)
 
 
-def sent_id(call_id: str) -> str:
-    """Give the id that the upstream is to know a call of another dialect by."""
-    return safe(call_id, MAX_CALL_ID_LENGTH)
+def sent_id(call_id: str, length: int = 0) -> str:
+    """Give the id that the upstream is to know a call of another dialect by; `length` as in `domain.pools.Quirks`."""
+    if not length:
+        return safe(call_id, MAX_CALL_ID_LENGTH)
+    if len(call_id) == length and call_id.isascii() and call_id.isalnum():
+        return call_id
+    return sha256(call_id.encode(errors="replace")).hexdigest()[:length]
 
 
 def own_call(call: ToolCall) -> Json:
@@ -35,11 +41,11 @@ def own_call(call: ToolCall) -> Json:
     return {"id": call.id, "type": kind, kind: inner, **native}
 
 
-def foreign_call(call: ToolCall, *, signed: bool) -> Json:
+def foreign_call(call: ToolCall, writer: PartWriter, *, signed: bool) -> Json:
     """Write a call that came in another dialect: every tool is a function of JSON arguments here."""
     arguments = as_arguments(call.arguments) if call.kind is ToolKind.CUSTOM else json_arguments(call.arguments)
     function = {"name": sent_name(call.name, call.namespace), "arguments": arguments}
-    written: Json = {"id": sent_id(call.id), "type": "function", "function": function}
+    written: Json = {"id": sent_id(call.id, writer.tool_id_length), "type": "function", "function": function}
     if signed and call.signature is not None:
         written["extra_content"] = write_thought(call.signature)
     return written
@@ -83,16 +89,20 @@ def foreign_result(result: ToolResult, writer: PartWriter, attached: list[Json])
         if isinstance(part, Text):
             writer.note_cache(part.cache)
             lines.append(part.text)
-        elif (written := writer.part(part)) is not None:
+        elif (written := writer.part(part)) is None:
+            continue
+        elif written["type"] == "text":
+            lines.append(str(written["text"]))
+        else:
             attached.append(written)
             lines.append(f"[{_noun(part)} {len(attached)} attached below]")
     text = "\n".join(line for line in lines if line.strip()) or NO_OUTPUT
-    return tool_message(result.call_id, ERROR_MARK + text if result.is_error else text)
+    return tool_message(result.call_id, ERROR_MARK + text if result.is_error else text, writer)
 
 
-def tool_message(call_id: str, text: str) -> Json:
+def tool_message(call_id: str, text: str, writer: PartWriter) -> Json:
     """Write a tool message."""
-    return {"role": "tool", "tool_call_id": sent_id(call_id), "content": text}
+    return {"role": "tool", "tool_call_id": sent_id(call_id, writer.tool_id_length), "content": text}
 
 
 def _noun(part: Part) -> str:

@@ -25,27 +25,35 @@ from freetheai_gateway.domain.conversation import (
     ToolResult,
     Turn,
 )
+from freetheai_gateway.domain.pools import Quirks
 
 _PARAGRAPH = "\n\n"
 _SYSTEM_NOTE = "[System note]\n"
 _ORPHAN = "[Result of an earlier tool call]\n"
 _INSTRUCTIONS = frozenset({Role.SYSTEM, Role.DEVELOPER})
+_NOT_KEPT = "."
+"""Stands for reasoning that another model did, where an upstream refuses calls without any, an empty one too (Kimi)."""
+_BRIDGE: Json = {"role": "assistant", "content": "Understood."}
+"""Stands between tool results and what the user says next, where an upstream wants an answer there."""
 
 
-def foreign_messages(turns: tuple[Turn, ...], writer: PartWriter, *, reasoning_replay: bool) -> list[Json]:
+def foreign_messages(turns: tuple[Turn, ...], writer: PartWriter, quirks: Quirks) -> list[Json]:
     """Write all turns."""
     start = next((place for place, turn in enumerate(turns) if turn.role not in _INSTRUCTIONS), len(turns))
     messages = _system(turns[:start], writer)
     open_calls: tuple[str, ...] = ()
     for role, parts in _coalesced(turns[start:]):
         if role is Role.ASSISTANT:
-            messages += _unanswered(open_calls)
-            messages += _assistant(parts, writer, reasoning_replay=reasoning_replay)
+            messages += _unanswered(open_calls, writer)
+            messages += _assistant(parts, writer, reasoning_replay=quirks.reasoning_replay)
             open_calls = tuple(part.id for part in parts if isinstance(part, ToolCall))
         else:
-            messages += _user(parts, open_calls, writer)
+            said = _user(parts, open_calls, writer)
+            if quirks.reply_after_results and len(said) > len(open_calls) > 0:
+                said.insert(len(open_calls), _BRIDGE)
+            messages += said
             open_calls = ()
-    return messages + _unanswered(open_calls)
+    return messages + _unanswered(open_calls, writer)
 
 
 def _system(turns: Iterable[Turn], writer: PartWriter) -> list[Json]:
@@ -77,13 +85,15 @@ def _coalesced(turns: Iterable[Turn]) -> list[tuple[Role, list[Part]]]:
 
 def _assistant(parts: list[Part], writer: PartWriter, *, reasoning_replay: bool) -> list[Json]:
     text = _running_text(parts, writer)
-    calls = [foreign_call(part, signed=reasoning_replay) for part in parts if isinstance(part, ToolCall)]
+    calls = [foreign_call(part, writer, signed=reasoning_replay) for part in parts if isinstance(part, ToolCall)]
     if not text and not calls:
         return []
     message: Json = {"role": "assistant", "content": text or None}
     message |= _reasoning(parts, writer, replay=reasoning_replay)
     if calls:
         message["tool_calls"] = calls
+        if reasoning_replay:
+            message.setdefault("reasoning_content", _NOT_KEPT)
     return [message]
 
 
@@ -140,7 +150,7 @@ def _user(parts: list[Part], open_calls: tuple[str, ...], writer: PartWriter) ->
                 rest.append({"type": "text", "text": f"{_ORPHAN}{message['content']}"})
         elif not _is_blank(part) and (written := writer.part(part)) is not None:
             rest.append(written)
-    tools = [answers.get(call_id) or tool_message(call_id, NO_OUTPUT) for call_id in open_calls]
+    tools = [answers.get(call_id) or tool_message(call_id, NO_OUTPUT, writer) for call_id in open_calls]
     content = attached + rest
     return [*tools, {"role": "user", "content": _plainest(content)}] if content else tools
 
@@ -156,6 +166,6 @@ def _plainest(content: list[Json]) -> str | list[Json]:
     return content
 
 
-def _unanswered(open_calls: tuple[str, ...]) -> list[Json]:
+def _unanswered(open_calls: tuple[str, ...], writer: PartWriter) -> list[Json]:
     """Answer calls that the history leaves open: servers refuse a history where one is."""
-    return [tool_message(call_id, NO_OUTPUT) for call_id in open_calls]
+    return [tool_message(call_id, NO_OUTPUT, writer) for call_id in open_calls]

@@ -31,10 +31,14 @@ _FILE_ID_DIALECTS = frozenset({DialectName.OPENAI_CHAT.value, DialectName.OPENAI
 
 
 class PartWriter:
-    """Writes content parts and notes what can't be said. `own`: the conversation came in this dialect."""
+    """Writes content parts and notes what can't be said.
 
-    def __init__(self, dialect: str) -> None:
+    `own`: the conversation came in this dialect. `tool_id_length`: as in `domain.pools.Quirks`.
+    """
+
+    def __init__(self, dialect: str, tool_id_length: int = 0) -> None:
         self.own = dialect == DialectName.OPENAI_CHAT
+        self.tool_id_length = tool_id_length
         self._knows_file_ids = dialect in _FILE_ID_DIALECTS
         self._dropped: dict[str, None] = {}
 

@@ -4,6 +4,8 @@ from freetheai_gateway.dialects import custom_tools
 from freetheai_gateway.dialects.openai_chat.render_calls import sent_name
 from freetheai_gateway.dialects.openai_chat.render_parts import Json, PartWriter
 from freetheai_gateway.dialects.protocol import DialectName
+from freetheai_gateway.dialects.tool_schema import complete_schema
+from freetheai_gateway.dialects.unsayable import told
 from freetheai_gateway.domain.conversation import (
     Conversation,
     Tool,
@@ -13,8 +15,6 @@ from freetheai_gateway.domain.conversation import (
     VendorTool,
 )
 from freetheai_gateway.jsonc import Decoder, Fields, Raw
-
-_ANY_OBJECT = Raw(b'{"type":"object","properties":{}}')
 
 _decode_fields: Decoder[Fields] = Decoder(Fields)
 _decode_items: Decoder[list[Raw]] = Decoder(list[Raw])
@@ -74,14 +74,15 @@ def _own(tool: Tool) -> Json:
 def _foreign(tool: Tool, writer: PartWriter) -> Json:
     writer.note_cache(tool.cache)
     is_custom = tool.kind is ToolKind.CUSTOM
-    for name in tool.native:
+    for name in told(tool.native):
         if not (is_custom and name == "format"):  # free text, which the description says
             writer.drop(name)
     function = _described(tool)
     if is_custom:
         function["description"] = custom_tools.description(tool)
         function["parameters"] = custom_tools.SCHEMA
-    function.setdefault("parameters", _ANY_OBJECT)
+    else:
+        function["parameters"] = complete_schema(tool.schema)
     return {"type": "function", "function": function}
 
 

@@ -18,7 +18,7 @@ from freetheai_gateway.dialects.openai_chat.reply_wire import (
 from freetheai_gateway.dialects.openai_chat.stream import DONE
 from freetheai_gateway.dialects.openai_chat.tool_slots import MAX_HELD_CHARACTERS, Slot, ToolSlots
 from freetheai_gateway.dialects.openai_chat.usage import read_groq, read_usage
-from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY
+from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY, says_failure
 from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
 from freetheai_gateway.domain.events import (
     Delta,
@@ -147,12 +147,16 @@ class ChatReplyParser:
     def _take_reply(self, reply: ReplyWire) -> None:
         if (reply.error is not ABSENT and bytes(reply.error) not in FALSY) or reply.form == "error":
             raise UpstreamSaidError
+        if reply.base_resp is not ABSENT and says_failure(reply.base_resp):
+            raise UpstreamSaidError
         if reply.usage is not ABSENT:
             self._usage = read_usage(reply.usage) or self._usage
         elif reply.x_groq is not ABSENT:
             self._usage = read_groq(reply.x_groq) or self._usage
 
     def _take_choice(self, reply: ReplyWire, choice: ChoiceWire) -> None:
+        if choice.error is not ABSENT and bytes(choice.error) not in FALSY:
+            raise UpstreamSaidError
         if choice.usage is not ABSENT:
             self._usage = read_usage(choice.usage) or self._usage
         message = choice.delta or choice.message

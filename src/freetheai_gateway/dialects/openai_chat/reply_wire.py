@@ -26,6 +26,7 @@ class ChoiceWire(msgspec.Struct, gc=False):
     delta: MessageWire | None = None
     finish_reason: object = None
     usage: Raw = ABSENT
+    error: Raw = ABSENT
 
 
 class ReplyWire(msgspec.Struct, gc=False, rename={"form": "object"}):
@@ -38,6 +39,7 @@ class ReplyWire(msgspec.Struct, gc=False, rename={"form": "object"}):
     choices: list[ChoiceWire] | None = None
     usage: Raw = ABSENT
     x_groq: Raw = ABSENT
+    base_resp: Raw = ABSENT
     error: Raw = ABSENT
 
 
@@ -66,9 +68,12 @@ _decode_function: ReplyDecoder[FunctionWire] = ReplyDecoder(FunctionWire)
 
 
 def decode_calls(value: Raw) -> list[CallWire]:
-    """Decode `tool_calls`; null, absent and anything but a list of objects is none."""
+    """Decode `tool_calls`; null, absent and anything but objects is none. TGI streams one object and no list."""
+    data = bytes(value)
     try:
-        return _decode_calls(value) if bytes(value).startswith(b"[") else []
+        if data.startswith(b"{"):
+            return _decode_calls(b"[" + data + b"]")
+        return _decode_calls(value) if data.startswith(b"[") else []
     except InvalidJSON:
         return []
 

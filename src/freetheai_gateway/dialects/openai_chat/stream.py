@@ -33,7 +33,7 @@ class ChatEventReader:
         if chunk.failed():
             raise UpstreamSaidError
         usage = chunk.told_usage()
-        only_usage = usage is not None and not chunk.choices
+        only_usage = bytes(chunk.usage).startswith(b"{") and not chunk.choices
         return Sight(
             fate=Fate.DROP if only_usage and not self._show_usage else Fate.PASS,
             model=chunk.model_name,

@@ -47,9 +47,13 @@ class Slot:
         if piece.name and not self.name:
             self.name, self.kind = piece.name, piece.kind
         self.signature = self.signature or piece.signature
-        if piece.arguments:
+        if piece.arguments and not self._says_none(piece):
             self.end.feed(piece.arguments)
             self.held.append(piece.arguments)
+
+    def _says_none(self, piece: Piece) -> bool:
+        """Whether arguments are none at all: `null` as text, where an object should begin."""
+        return piece.arguments.strip() == "null" and not self.end.begun and self.kind is ToolKind.FUNCTION
 
     def take(self) -> str:
         """Give the held arguments out."""

@@ -12,7 +12,7 @@ Counts = dict[str, object]
 
 
 def read_usage(value: Raw) -> tuple[Usage, int] | None:
-    """Read `usage` and the tokens written to a cache; `None` where there is none.
+    """Read `usage` and the tokens written to a cache; `None` where there is none, or only zeros: nothing was told.
 
     Counts that contradict each other are cut, so that nothing computed from them is negative.
     """
@@ -21,6 +21,8 @@ def read_usage(value: Raw) -> tuple[Usage, int] | None:
         return None
     prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     input_tokens, output_tokens = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
+    if not input_tokens and not output_tokens:
+        return None
     cached = min(_cached(usage, prompt), input_tokens)
     written = min(_written(usage, prompt), input_tokens - cached)
     reasoning = token_count(detail_of(completion, "reasoning_tokens"))

@@ -49,6 +49,7 @@ class Choice(msgspec.Struct):
     delta: Message | None = None
     finish_reason: object = None
     usage: Raw = ABSENT
+    error: Raw = ABSENT
 
 
 class Reply(msgspec.Struct):
@@ -59,6 +60,7 @@ class Reply(msgspec.Struct):
     usage: Raw = ABSENT
     x_groq: Raw = ABSENT
     error: Raw = ABSENT
+    base_resp: Raw = ABSENT
 
     @property
     def model_name(self) -> str | None:
@@ -66,8 +68,13 @@ class Reply(msgspec.Struct):
         return self.model if isinstance(self.model, str) else None
 
     def failed(self) -> bool:
-        """Whether the upstream reports an error here, by the rule of the official SDK: any truthy `error`."""
-        return bytes(self.error) not in FALSY
+        """Whether the upstream reports an error here, by the rule of the official SDK: any truthy `error`.
+
+        OpenRouter also puts it into the choice, MiniMax into `base_resp`.
+        """
+        if bytes(self.error) not in FALSY or (self.base_resp is not ABSENT and says_failure(self.base_resp)):
+            return True
+        return any(bytes(choice.error) not in FALSY for choice in self.choices or ())
 
     def has_content(self) -> bool:
         """Whether any choice holds content."""
@@ -93,6 +100,22 @@ class _Odd(msgspec.Struct):
 
 FALSY = frozenset({b"", b"null", b"false", b"0", b'""', b"[]", b"{}"})
 
+
+def says_failure(base_resp: Raw) -> bool:
+    """Whether MiniMax says by a code of its own, on status 200, that there is no reply."""
+    try:
+        return _decode_base(base_resp).status_code != 0
+    except InvalidJSON:
+        return False
+
+
+class _Base(msgspec.Struct):
+    """`base_resp`."""
+
+    status_code: int = 0
+
+
+_decode_base: ReplyDecoder[_Base] = ReplyDecoder(_Base)
 _decode_reply: ReplyDecoder[Reply] = ReplyDecoder(Reply)
 _decode_odd: ReplyDecoder[_Odd] = ReplyDecoder(_Odd)
 

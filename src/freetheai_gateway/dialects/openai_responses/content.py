@@ -29,7 +29,7 @@ from freetheai_gateway.jsonc import Fields, InvalidJSON, Raw, decode_str, encode
 
 ContentPart = Text | Image | File | Audio | Refusal | Opaque
 
-_DATA_URL = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
+_DATA_URL = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL | re.IGNORECASE)
 _BREAKPOINT = "prompt_cache_breakpoint"
 _TEXT_TYPES = frozenset({"input_text", "output_text", "text"})
 

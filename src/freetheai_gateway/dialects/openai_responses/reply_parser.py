@@ -38,6 +38,13 @@ _DELTAS: Mapping[str, str] = {
     "response.function_call_arguments.delta": "call",
     "response.custom_tool_call_input.delta": "call",
 }
+_MESSAGE, _REASONING = Raw(b'{"type":"message"}'), Raw(b'{"type":"reasoning"}')
+_UNANNOUNCED: Mapping[str, Raw] = {
+    "text": _MESSAGE,
+    "refusal": _MESSAGE,
+    "summary": _REASONING,
+    "reasoning": _REASONING,
+}
 _KNOWN = frozenset({*_DELTAS, _ADDED, _ITEM_DONE}) | LAST_EVENTS | LIFE_EVENTS
 _INCOMPLETE = {"content_filter": StopReason.REFUSAL}
 
@@ -136,7 +143,8 @@ class ResponsesReplyParser:
         if response is None:
             yield Started("", "")
             return
-        created = min(max(0.0, response.created_at or 0.0), _MAX_CREATED)
+        told = response.created_at
+        created = min(max(0.0, told), _MAX_CREATED) if isinstance(told, float) else 0
         yield Started(response.id or "", response.model or "", int(created))
 
     def _add(self, output_index: int | None, item: Raw) -> _Slot | None:
@@ -153,7 +161,7 @@ class ResponsesReplyParser:
         return slot
 
     def _delta(self, event: ItemEvent, kind: str) -> Iterator[Event]:
-        slot = self._slot_of(event.output_index)
+        slot = self._slot_of(event.output_index) or self._unannounced(event.output_index, kind)
         if slot is None:
             return  # the whole item will bring it
         index = (event.summary_index if kind == "summary" else event.content_index) or 0
@@ -164,6 +172,11 @@ class ResponsesReplyParser:
         if self._held_chars > MAX_HELD_CHARS:
             raise MalformedReply("too much is interleaved")
         slot.held.append((kind, index, event.delta))
+
+    def _unannounced(self, output_index: int | None, kind: str) -> _Slot | None:
+        """Make room for an item that begins with its text; `None` for calls, which lack their name, and known items."""
+        item = _UNANNOUNCED.get(kind)
+        return None if item is None or output_index in self._seen else self._add(output_index, item)
 
     def _slot_of(self, output_index: int | None) -> _Slot | None:
         if output_index is not None:

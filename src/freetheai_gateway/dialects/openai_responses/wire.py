@@ -49,7 +49,7 @@ class Response(msgspec.Struct):
     id: str | None = None
     object: str | None = None
     model: str | None = None
-    created_at: float | None = None
+    created_at: float | str | None = None
     status: str | None = None
     output: list[Raw] | None = None
     usage: UsageWire | None = None

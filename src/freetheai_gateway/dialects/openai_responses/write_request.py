@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from freetheai_gateway.dialects.efforts import known_effort
 from freetheai_gateway.dialects.openai_responses.fields import native_of
 from freetheai_gateway.dialects.openai_responses.marks import INPUT, INSTRUCTIONS
 from freetheai_gateway.dialects.openai_responses.pairing import paired
@@ -15,8 +16,9 @@ from freetheai_gateway.dialects.openai_responses.write_tools import (
     write_tools,
 )
 from freetheai_gateway.dialects.protocol import DialectName, RenderedRequest, Target
+from freetheai_gateway.dialects.tool_choice import with_reachable_choice
 from freetheai_gateway.dialects.tool_names import restored_names
-from freetheai_gateway.dialects.unsayable import has_cache_marks, refuse_unsayable_fields
+from freetheai_gateway.dialects.unsayable import has_cache_marks, refuse_unsayable_fields, told
 from freetheai_gateway.domain.conversation import Conversation, Role, Text, Turn, VendorTool
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import encode
@@ -55,18 +57,22 @@ def render(conversation: Conversation, target: Target) -> RenderedRequest:
     from_openai = own or conversation.dialect == DialectName.OPENAI_CHAT.value
     writer = ItemWriter(own=own, with_cache=from_openai, replay_reasoning=target.quirks.reasoning_replay)
     dropped = [] if own else _unsayable(conversation)
+    if not own:
+        conversation = with_reachable_choice(conversation, dropped.append)
     fields: dict[str, object] = {}
     if own:
         fields |= {**native_of(conversation.spelling), **native_of(conversation.native)}
     else:
         known = _SAME_IN_CHAT if from_openai else frozenset[str]()
         fields |= {name: value for name, value in conversation.native.items() if name in known}
-        dropped += [name for name in native_of(conversation.native) if name not in known]
+        dropped += [name for name in told(native_of(conversation.native)) if name not in known]
         dropped += ["cache_control"] if not from_openai and has_cache_marks(conversation) else []
         fields |= _include(conversation)
     fields["model"] = target.model
     fields |= _instructions_and_input(conversation.turns, writer, own=own)
     fields |= _settings(conversation, own=own)
+    if not own:
+        _fit_effort(fields, target, dropped)
     fields |= _user(conversation, dropped, own=own)
     fields |= _cap(conversation, target)
     fields["store"] = False
@@ -156,6 +162,18 @@ def _settings(conversation: Conversation, *, own: bool) -> dict[str, object]:
         "top_p": conversation.sampling.top_p,
     }
     return fields | {name: value for name, value in asked.items() if value is not None}
+
+
+def _fit_effort(fields: dict[str, object], target: Target, dropped: list[str]) -> None:
+    """Put the effort into one that the model knows."""
+    reasoning = fields.get("reasoning")
+    if not isinstance(reasoning, dict) or "effort" not in reasoning:
+        return
+    effort = known_effort(reasoning["effort"], target.quirks.efforts)
+    if effort is None:
+        dropped.append("reasoning.effort")
+    rest = {name: value for name, value in reasoning.items() if name != "effort"}
+    fields["reasoning"] = rest if effort is None else {**rest, "effort": effort}
 
 
 def _user(conversation: Conversation, dropped: list[str], *, own: bool) -> dict[str, object]:

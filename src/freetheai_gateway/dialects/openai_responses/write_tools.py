@@ -1,9 +1,12 @@
 """Tools, `tool_choice`, `text` and `reasoning`: for an upstream, and for the `Response` that repeats them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from freetheai_gateway.dialects.openai_responses.reasoning import OWN
+from freetheai_gateway.dialects.strictness import fits_strict
 from freetheai_gateway.dialects.tool_names import MAX_NAME_LENGTH, safe
+from freetheai_gateway.dialects.tool_schema import complete_schema
 from freetheai_gateway.domain.conversation import (
     Conversation,
     OutputFormat,
@@ -18,7 +21,6 @@ from freetheai_gateway.domain.conversation import (
 from freetheai_gateway.jsonc import Decoder, Fields, InvalidJSON, Raw
 
 _NO_TOOLS = Raw(b"[]")
-_NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _OUTPUT_TYPES = {OutputKind.TEXT: "text", OutputKind.JSON: "json_object", OutputKind.JSON_SCHEMA: "json_schema"}
 _SUMMARIES = {"summarized": "auto", "omitted": None}
 _LOW_BUDGET, _HIGH_BUDGET = 4096, 16384
@@ -41,7 +43,7 @@ def _write_tool(tool: Tool | VendorTool) -> object | None:
     if tool.description is not None:
         written["description"] = tool.description
     if tool.kind is ToolKind.FUNCTION:
-        written["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
+        written["parameters"] = complete_schema(tool.schema)
         written["strict"] = bool(tool.strict)  # this dialect's default is true, the others' is false
     elif tool.grammar is not None:
         grammar = tool.grammar
@@ -73,7 +75,10 @@ def write_text(conversation: Conversation) -> dict[str, object] | None:
     if left is not None:
         written |= left
     if conversation.output is not None:
-        written["format"] = _write_format(conversation.output, _fields(written.get("format")))
+        output = conversation.output
+        if conversation.dialect != OWN and output.strict is None and output.schema is not None:
+            output = replace(output, strict=fits_strict(output.schema))
+        written["format"] = _write_format(output, _fields(written.get("format")))
     if conversation.verbosity is not None:
         written["verbosity"] = conversation.verbosity
     return written if written or left is not None else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from freetheai_gateway import jsonc
+from freetheai_gateway.testing.voices.tool_rules import not_offered, schema_faults
 from freetheai_gateway.testing.voices.voice import Object, decode_object, names, objects, unknown
 
 _FIELDS = names(
@@ -38,7 +39,16 @@ def complaints(body: bytes) -> list[str]:
     messages = objects(fields.get("messages"))
     if not messages:
         found.append("messages: empty")
-    return [*found, *_messages(messages)]
+    return [*found, *_messages(messages), *_tools(fields)]
+
+
+def _tools(fields: Object) -> Iterator[str]:
+    functions = objects([tool.get("function") for tool in objects(fields.get("tools"))])
+    for function in functions:
+        yield from schema_faults(f"tools.{function.get('name')}", function.get("parameters"), complete=True)
+    choice = fields.get("tool_choice")
+    if isinstance(choice, dict) and isinstance(chosen := choice.get("function"), dict):
+        yield from not_offered([chosen.get("name")], [function.get("name") for function in functions])
 
 
 def _messages(messages: list[Object]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from freetheai_gateway.testing.voices.tool_rules import not_offered, schema_faults
 from freetheai_gateway.testing.voices.voice import Object, decode_object, names, objects, unknown
 
 _FIELDS = names(
@@ -13,6 +14,7 @@ _USER = {"text", "image", "document", "search_result", "tool_result"}
 _ASSISTANT = {"text", "thinking", "redacted_thinking", "tool_use"}
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _MINIMUM_BUDGET_TOKENS = 1024
+_MAX_CACHE_MARKS = 4
 _NO_PREFILL = re.compile(r"claude-(opus|sonnet|haiku|fable)-(4-[6-9]|5)")
 
 
@@ -28,7 +30,28 @@ def complaints(body: bytes) -> list[str]:
         found.append("messages: at least one message is required")
     if messages and messages[-1].get("role") != "user" and _NO_PREFILL.match(str(fields.get("model"))):
         found.append("messages: the conversation must end with a user message")
-    return [*found, *_messages(messages), *_thinking(fields)]
+    return [*found, *_messages(messages), *_thinking(fields), *_tools(fields), *_cache(fields)]
+
+
+def _tools(fields: Object) -> Iterator[str]:
+    tools = objects(fields.get("tools"))
+    offered = [tool.get("name") for tool in tools]
+    if len(set(map(str, offered))) < len(offered):
+        yield "tools: Tool names must be unique"
+    for tool in tools:
+        yield from schema_faults(f"tools.{tool.get('name')}", tool.get("input_schema"), complete=False)
+    choice = fields.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") == "tool":
+        yield from not_offered([choice.get("name")], offered)
+
+
+def _cache(fields: Object) -> Iterator[str]:
+    blocks = [block for message in objects(fields.get("messages")) for block in objects(message.get("content"))]
+    inner = [found for block in blocks for found in objects(block.get("content"))]
+    marked = [*objects(fields.get("tools")), *objects(fields.get("system")), *blocks, *inner]
+    count = sum("cache_control" in block for block in marked)
+    if count > _MAX_CACHE_MARKS:
+        yield f"A maximum of 4 blocks with cache_control may be provided. Found {count}."
 
 
 def _messages(messages: list[Object]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from freetheai_gateway.testing.voices.tool_rules import not_offered, schema_faults
 from freetheai_gateway.testing.voices.voice import Object, decode_object, names, objects, unknown
 
 _FIELDS = names(
@@ -29,7 +30,15 @@ def complaints(body: bytes) -> list[str]:
     items = objects(fields.get("input"))
     if not items:
         found.append("input: empty")
-    return [*found, *_items(items), *_tools(objects(fields.get("tools")))]
+    return [*found, *_items(items), *_tools(objects(fields.get("tools"))), *_choice(fields)]
+
+
+def _choice(fields: Object) -> list[str]:
+    choice = fields.get("tool_choice")
+    if not isinstance(choice, dict):
+        return []
+    named = objects(choice.get("tools")) if choice.get("type") == "allowed_tools" else [choice]
+    return not_offered([one.get("name") for one in named], [tool.get("name") for tool in objects(fields.get("tools"))])
 
 
 def _items(items: list[Object]) -> Iterator[str]:
@@ -70,3 +79,5 @@ def _tools(tools: list[Object]) -> Iterator[str]:
     for index, tool in enumerate(tools):
         if tool.get("type") == "function" and not isinstance(tool.get("name"), str):
             yield f"tools[{index}].name: required"
+        if tool.get("type") == "function":
+            yield from schema_faults(f"tools[{index}]", tool.get("parameters"), complete=True)

@@ -3,8 +3,8 @@
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.pools import Terms, Timeouts
 from freetheai_gateway.services.ports import Origin, ProviderCall, Readiness, UpstreamRequest
+from freetheai_gateway.upstream.llamacpp.model import EmbeddedModel
 from freetheai_gateway.upstream.llamacpp.state import Phase
-from freetheai_gateway.upstream.llamacpp.supervisor import LocalModel
 
 _PATHS = {
     DialectName.OPENAI_CHAT: "/v1/chat/completions",
@@ -18,12 +18,12 @@ _NOWHERE = Origin("http", "127.0.0.1", 0)
 
 
 class LocalProvider:
-    """Implements `Provider` for the child process of a `LocalModel`."""
+    """Implements `Provider` for the child process of an `EmbeddedModel`."""
 
     def __init__(
         self,
         name: str,
-        model: LocalModel,
+        model: EmbeddedModel,
         *,
         timeouts: Timeouts,
         max_concurrency: int,
@@ -62,3 +62,7 @@ class LocalProvider:
             streamed=call.streamed,
             timeouts=self._timeouts,
         )
+
+    def list_models(self, key_index: int) -> UpstreamRequest | None:  # noqa: ARG002 - as above
+        """Give none: the supervisor looks after the child."""
+        return None

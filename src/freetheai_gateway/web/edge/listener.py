@@ -16,10 +16,15 @@ class CannotListen(Exception):
         self.is_taken = taken
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Bind, but do not listen yet: who connects before the start is complete is refused. Raises `CannotListen`."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Bind, but do not listen yet: who connects before the start is complete is refused. Raises `CannotListen`.
+
+    With `shared` (SO_REUSEPORT) other processes of this user may listen there too; the kernel spreads the connections.
+    """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:

@@ -236,7 +236,7 @@ def test_sampling_keeps_to_what_the_model_takes() -> None:
     old = body(sampling=sampling)
     assert (old["temperature"], old.get("top_p"), old["top_k"], old["stop_sequences"]) == (1.0, None, 3, ["a"])
     rendered = render(model=NEWEST, sampling=sampling, verbosity="low", native={"store": Raw(b"true")})
-    assert rendered.dropped == ("logit_bias", "store", "temperature", "top_k", "top_p", "verbosity")
+    assert rendered.dropped == ("logit_bias", "stop", "store", "temperature", "top_k", "top_p", "verbosity")
     assert body(model="glm-5.1", sampling=sampling)["top_p"] == 0.5
 
 

@@ -199,6 +199,43 @@ def test_thought_signature_of_a_call_then_goes_back_where_it_is_replayed() -> No
     assert call["extra_content"] == {"google": {"thought_signature": "s"}}
 
 
+def test_call_of_another_model_when_reasoning_is_replayed_then_a_mark_stands_for_its_reasoning() -> None:
+    """DeepSeek and Kimi refuse a history in which a call has none: a model was changed in mid-conversation."""
+    said = conversation(HELLO, _assistant(Thinking("t", "sig", CLAUDE), ToolCall("a", "f", "{}")))
+    assert "reasoning_content" not in _render(said)[0]["messages"][1]
+    assert _render(said, Quirks(reasoning_replay=True))[0]["messages"][1]["reasoning_content"] == "."
+
+
+def test_ids_when_the_upstream_takes_one_length_only_then_calls_and_results_still_match() -> None:
+    """Mistral: nine letters and digits; its own pass as they are."""
+    calls = _assistant(
+        ToolCall("toolu_01A", "f", "{}"), ToolCall("toolu_01B", "f", "{}"), ToolCall("iRvM4muS4", "f", "")
+    )
+    results = _user(*(ToolResult(name, (Text(name),)) for name in ("toolu_01B", "toolu_01A")))
+    messages = _render(conversation(HELLO, calls, results), Quirks(tool_id_length=9))[0]["messages"]
+    ids = [call["id"] for call in messages[1]["tool_calls"]]
+    assert all(len(one) == 9 and one.isalnum() for one in ids)
+    assert len(set(ids)) == 3
+    assert ids[2] == "iRvM4muS4"
+    told = {message["tool_call_id"]: message["content"] for message in messages[2:]}
+    assert told == {ids[0]: "toolu_01A", ids[1]: "toolu_01B", ids[2]: "(no output)"}
+
+
+def test_results_when_the_user_goes_on_at_once_then_an_answer_stands_between_where_it_must() -> None:
+    """Mistral: "Unexpected role 'user' after role 'tool'"; a coding agent adds reminders to most results."""
+    turns = (HELLO, _assistant(ToolCall("a", "f", "{}")), _user(ToolResult("a", (Text("r"),)), Text("Be brief.")))
+    roles = [
+        message["role"] for message in _render(conversation(*turns), Quirks(reply_after_results=True))[0]["messages"]
+    ]
+    assert roles == ["user", "assistant", "tool", "assistant", "user"]
+    assert [message["role"] for message in _render(conversation(*turns))[0]["messages"]][2:] == ["tool", "user"]
+    alone = (*turns[:2], _user(ToolResult("a", (Text("r"),))), _assistant(Text("Done.")), _user(Text("Thanks.")))
+    roles = [
+        message["role"] for message in _render(conversation(*alone), Quirks(reply_after_results=True))[0]["messages"]
+    ]
+    assert roles == ["user", "assistant", "tool", "assistant", "user"]
+
+
 def test_documents_then_are_files_or_text() -> None:
     """A PDF keeps its name or gets one, plain text is text; what can't be given is refused and not lost."""
     pdf = File(Base64Source("application/pdf", "JVBERi0="))

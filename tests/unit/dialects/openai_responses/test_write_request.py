@@ -148,9 +148,10 @@ def test_system_turns_alone_are_input() -> None:
 def test_tools_are_not_strict_unless_asked() -> None:
     """This dialect's default is the opposite of the others'."""
     body = rendered(tools=(Tool("f", "d", Raw(b'{"type":"object"}')), Tool("g", strict=True)))
+    empty = {"type": "object", "properties": {}}
     assert body["tools"] == [
-        {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": False},
-        {"type": "function", "name": "g", "parameters": {"type": "object", "properties": {}}, "strict": True},
+        {"type": "function", "name": "f", "description": "d", "parameters": empty, "strict": False},
+        {"type": "function", "name": "g", "parameters": empty, "strict": True},
     ]
 
 

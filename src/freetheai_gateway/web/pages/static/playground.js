@@ -1,37 +1,11 @@
 // The playground: the same API that every client uses, from the browser and with the reader's own key.
 
 import { connectTabs } from "./site.js";
+import { connectKey, failure } from "./key.js";
 
 const at = (id) => document.getElementById(id);
-const key = at("key");
-const remember = at("remember");
-const KEPT = "freetheai-key";
-
-// --- the key: in this browser only ---
-
-key.value = localStorage.getItem(KEPT) ?? sessionStorage.getItem(KEPT) ?? "";
-remember.checked = localStorage.getItem(KEPT) !== null;
-
-function keep() {
-  localStorage.removeItem(KEPT);
-  sessionStorage.removeItem(KEPT);
-  if (key.value) (remember.checked ? localStorage : sessionStorage).setItem(KEPT, key.value.trim());
-}
-key.addEventListener("change", keep);
-remember.addEventListener("change", keep);
-at("forget").addEventListener("click", () => { key.value = ""; remember.checked = false; keep(); at("key-state").textContent = "Forgotten."; });
-
-const headers = () => ({ "authorization": `Bearer ${key.value.trim()}` });
-
-/** Read the gateway's error out of an answer, in its own words. */
-async function failure(answer) {
-  try {
-    const { error } = await answer.json();
-    return `${error.message} (${answer.status}, ${error.request_id})`;
-  } catch {
-    return `The server answered ${answer.status}.`;
-  }
-}
+const key = connectKey(at("key"), at("remember"), at("forget"), () => { at("key-state").textContent = "Forgotten."; });
+const headers = () => ({ authorization: `Bearer ${key.get()}` });
 
 // --- tabs and models ---
 
@@ -158,7 +132,7 @@ at("ask").addEventListener("submit", async (event) => {
   event.preventDefault();
   const prompt = at("prompt").value.trim();
   if (!prompt || running) return;
-  if (!key.value.trim()) { at("chat-state").textContent = "Paste your key above first."; key.focus(); return; }
+  if (!key.get()) { at("chat-state").textContent = "Paste your key above first."; at("key").focus(); return; }
   const item = bubble("user", prompt);
   for (const url of pictures) {
     const image = document.createElement("img");
@@ -249,7 +223,7 @@ at("draw")?.addEventListener("submit", async (event) => {
   const state = at("image-state");
   const prompt = at("image-prompt").value.trim();
   if (!prompt) return;
-  if (!key.value.trim()) { state.textContent = "Paste your key above first."; key.focus(); return; }
+  if (!key.get()) { state.textContent = "Paste your key above first."; at("key").focus(); return; }
   at("draw-button").disabled = true;
   state.textContent = "Drawing …";
   try {

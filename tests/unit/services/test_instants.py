@@ -2,7 +2,7 @@
 
 import pytest
 
-from freetheai_gateway.cli.instants import read_day, read_instant
+from freetheai_gateway.services.instants import read_day, read_instant
 
 NOW_S = 1_795_392_000.0 + 43_200.0
 """2026-11-23 12:00:00 UTC."""

@@ -1,0 +1,104 @@
+"""What an account may know of itself: tier, limits in force, and what it used. Read with any of its keys."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from freetheai_gateway.clock import Clock, rfc3339, utc_day
+from freetheai_gateway.domain.accounts import Account, Caller, effective_tier
+from freetheai_gateway.domain.limits import Limits, Standing
+from freetheai_gateway.services.directory import Directory, Offer
+from freetheai_gateway.services.ports import UsageRow
+
+DAYS = 30
+_DAY_S = 86_400
+_NOTHING = dict.fromkeys(("requests", "successes", "input_tokens", "output_tokens", "images"), 0)
+Object = dict[str, object]
+Standings = Callable[[str, Limits], Awaitable[Sequence[Standing]]]
+"""Tells where an account stands, wherever counts are kept."""
+
+
+class AccountUsage(Protocol):
+    """Sums of one account."""
+
+    async def account_days(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Sum each of these UTC days; one without requests is absent."""
+        ...
+
+    async def account_models(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
+        """Sum these days by model, the most called first."""
+        ...
+
+
+class OwnAccount:
+    """Describes the account of a caller."""
+
+    def __init__(self, directory: Directory, usage: AccountUsage, standings: Standings, clock: Clock) -> None:
+        self._directory = directory
+        self._usage = usage
+        self._standings = standings
+        self._clock = clock
+
+    async def describe(self, caller: Caller) -> Object:
+        """Give everything but the key. Raises `StoreUnavailable`, and what the limiter raises while it is away."""
+        account, offer = caller.account, self._directory.offer
+        now = self._clock.wall()
+        days = [utc_day(now - back * _DAY_S) for back in reversed(range(DAYS))]
+        by_day = {row.day: row for row in await self._usage.account_days(account.id, days)}
+        tier = offer.tier_of(account)
+        return {
+            "object": "account",
+            "id": account.id,
+            "name": account.name,
+            "created_at": rfc3339(account.created_at),
+            "state": account.state.value,
+            "pause_reason": account.pause_reason,
+            "has_discord": account.discord_id is not None,
+            "key": {"id": caller.key_id, "prefix": caller.key_prefix},
+            "tier": tier.name,
+            "tier_rank": tier.level,
+            "tier_source": effective_tier(account, offer.catalogue.default_tier)[1],
+            "unlimited": account.unlimited,
+            "next_tier": _next_tier(account, offer),
+            "limits": [_limit(each) for each in await self._standings(account.id, offer.limits_of(account))],
+            "usage": {
+                "days": [_sums(by_day[day]) if day in by_day else {"day": day, **_NOTHING} for day in days],
+                "models": [_sums(row) for row in await self._usage.account_models(account.id, days)],
+            },
+        }
+
+
+def _next_tier(account: Account, offer: Offer) -> Object | None:
+    level = offer.tier_of(account).level
+    following = next((tier for tier in offer.catalogue.tiers if tier.level > level), None)
+    if following is None or account.unlimited:
+        return None
+    opened = sum(level < model.tier_level <= following.level for model in offer.catalogue.models.values())
+    return {
+        "name": following.name,
+        "tier_rank": following.level,
+        "opens_models": opened,
+        "requests_per_minute": following.limits.requests_per_minute,
+        "minimum_invites": following.minimum_invites,
+    }
+
+
+def _limit(standing: Standing) -> Object:
+    return {
+        "rule": standing.rule.value,
+        "limit": standing.limit,
+        "used": standing.used,
+        "remaining": standing.remaining,
+        "reset_s": round(standing.reset_s, 3),
+    }
+
+
+def _sums(row: UsageRow) -> Object:
+    named = {"day": row.day} if row.day else {"model": row.model}
+    return {
+        **named,
+        "requests": row.requests,
+        "successes": row.successes,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "images": row.images,
+    }

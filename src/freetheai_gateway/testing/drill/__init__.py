@@ -1,0 +1,1 @@
+"""A drill: upstreams that fail in every way the contract names, and what a member sees of each."""

@@ -1,0 +1,79 @@
+"""One request of a drill, as a plain client sends it, and what it saw."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.domain.pools import Timeouts
+from freetheai_gateway.jsonc import encode
+from freetheai_gateway.services.body import header
+from freetheai_gateway.services.ports import Origin, UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest
+from freetheai_gateway.testing.completions import DEFAULT_TEXT
+
+_PATIENCE = Timeouts(connect_s=5.0, first_byte_s=30.0, first_content_s=30.0, idle_s=30.0, total_s=60.0)
+_LAST_WORDS = DEFAULT_TEXT.split()[-1].encode()
+
+
+class Got(msgspec.Struct, frozen=True, gc=False):
+    """What came: `answer` as in `cases.Seen`, or `cut` where the gateway itself broke off."""
+
+    answer: str
+    request_id: str
+    seconds: float
+
+
+class Player:
+    """Sends the requests of one key."""
+
+    def __init__(self, client: UpstreamClient, port: int, key: str, clock: Clock) -> None:
+        self._client = client
+        self._origin = Origin("http", "127.0.0.1", port)
+        self._headers = (
+            (b"authorization", b"Bearer " + key.encode()),
+            (b"content-type", b"application/json"),
+        )
+        self._clock = clock
+
+    async def ask(self, model: str, prompt: str, *, streamed: bool) -> Got:
+        """Send one request and read its answer to the end."""
+        body = encode({"model": model, "stream": streamed, "messages": [{"role": "user", "content": prompt}]})
+        return await self._send("POST", "/v1/chat/completions", body, streamed=streamed)
+
+    async def read(self, path: str) -> bytes:
+        """Read a page."""
+        reply = await self._client.send(
+            UpstreamRequest("GET", self._origin, path, self._headers[:1], timeouts=_PATIENCE)
+        )
+        return b"".join(await _read_all(reply))
+
+    async def _send(self, method: str, path: str, body: bytes, *, streamed: bool) -> Got:
+        started = self._clock.monotonic()
+        request = UpstreamRequest(method, self._origin, path, self._headers, body, timeouts=_PATIENCE)
+        try:
+            reply = await self._client.send(request)
+            data = b"".join(await _read_all(reply))
+        except UpstreamFailed:
+            return Got("cut", "", self._clock.monotonic() - started)
+        seconds = self._clock.monotonic() - started
+        return Got(_judge(reply.status, data, streamed=streamed), header(reply, b"x-request-id").decode(), seconds)
+
+
+def _judge(status: int, data: bytes, *, streamed: bool) -> str:
+    if status != 200:
+        return str(status)
+    if not streamed:
+        return "whole" if DEFAULT_TEXT.encode() in data else "wrong"
+    if data.endswith(b"data: [DONE]\n\n"):
+        return "whole" if _LAST_WORDS in data and b'"error"' not in data else "wrong"
+    return "broken" if b'"finish_reason":"error"' in data else "cut"
+
+
+async def _read_all(reply: UpstreamReply) -> Sequence[bytes]:
+    parts = []
+    try:
+        while part := await reply.read():
+            parts.append(part)
+    finally:
+        reply.close()
+    return parts
