@@ -10,6 +10,7 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
+from freetheai_gateway.app.discord import Desk
 from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
@@ -58,7 +59,7 @@ from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
-from freetheai_gateway.web.routes import Router
+from freetheai_gateway.web.routes import Route, Router
 from freetheai_gateway.web.senders import TrustedProxies
 
 PRUNE_EVERY_S = 3_600.0
@@ -92,6 +93,7 @@ class Gateway:
         self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
+        self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         self._admission = Admission(self.limiter, RefusalGuard(), clock)
@@ -154,7 +156,7 @@ class Gateway:
         )
         table = build_routes(services)
         return GatewayASGI(
-            Router(table.api + table.pages + admin_routes(self._admin(reload))),
+            Router(table.api + table.pages + admin_routes(self._admin(reload)) + self._desk_routes()),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -185,6 +187,9 @@ class Gateway:
     def upstreams(self) -> Sequence[ProviderStanding]:
         """Tell how every provider stands now."""
         return standings(self.directory, self._clock)
+
+    def _desk_routes(self) -> list[Route]:
+        return [] if self._desk is None else self._desk.routes(OpenAIChat())
 
     def _gauges(self) -> Gauges:
         return {
@@ -273,6 +278,9 @@ class Gateway:
         running.push_async_callback(self._client.aclose)
         running.push_async_callback(self._images.jobs.aclose)
         self._supervise("image_files", self._images.files.sweep_for_ever)
+        if self._desk is not None:
+            running.push_async_callback(self._desk.close)
+            self._supervise("key_desk", self._desk.run)
         self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
