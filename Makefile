@@ -14,7 +14,7 @@ SECONDS ?= 60
 CORES  ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test agents nodes drill proof soak fuzz check fix docs bench constraints clean
+.PHONY: hammer help run test agents nodes drill proof soak fuzz check fix docs bench constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ docs: $(VENV)/dev.stamp ## Write the generated parts of docs/ anew
 
 bench: $(VENV)/dev.stamp ## Measure against nginx on this machine (needs nginx; never part of the tests)
 	@$(BIN)/python -m tools.bench.run
+
+hammer: $(VENV)/dev.stamp ## Prove limits and records: 64 clients, 3 gateways on one Redis, one killed (SECONDS=20 ARGS=--memory)
+	@$(BIN)/python -m tools.hammer.run --seconds $(SECONDS) $(ARGS)
 
 constraints: $(VENV)/dev.stamp ## Pin the newest versions that fit pyproject.toml
 	@$(BIN)/uv pip compile -q --universal --no-header --no-annotate --no-emit-find-links --no-emit-index-url \

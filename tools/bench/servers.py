@@ -67,6 +67,11 @@ class Server:
                 raise NotReady(f"{self.name} did not start:\n{last}")
             time.sleep(_LOOK_S)
 
+    def kill(self) -> None:
+        """End the process as the kernel would when memory is short; returns when it is gone."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """End the process; returns when it is gone."""
         if self._process.poll() is None:
