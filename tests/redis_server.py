@@ -14,9 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from freetheai_gateway.limits.redis import RedisConnection, RedisLimiter, RedisTarget
-from freetheai_gateway.limits.redis.connection import RedisAway, render
-from freetheai_gateway.limits.redis.limiter import RedisSettings
+from freetheai_gateway.limits.redis import RedisAway, RedisLimiter, RedisSettings, RedisTarget
+from freetheai_gateway.limits.redis.connection import connect
 
 TARGET = RedisTarget("127.0.0.1", int(os.environ.get("TEST_REDIS_PORT", "6379")))
 
@@ -50,7 +49,7 @@ async def redis_limiter(
 ) -> AsyncIterator[RedisLimiter]:
     """Run a limiter whose keys are its own and are deleted afterwards."""
     need_redis()
-    given = settings or RedisSettings(TARGET, prefix=f"test-{uuid4().hex}", poll_s=0.005)
+    given = settings or RedisSettings(TARGET, prefix=f"test-{uuid4().hex}:", deadline_s=10.0, lease_s=2 * 86_400.0)
     limiter = RedisLimiter(given, now=now)
     task = asyncio.get_running_loop().create_task(limiter.run())
     try:
@@ -66,12 +65,12 @@ async def redis_limiter(
 
 
 async def _forget(settings: RedisSettings) -> None:
-    connection = await RedisConnection.open(settings.target, 1.0)
-    keys = await connection.call(render(b"KEYS", f"{settings.prefix}:*".encode()))
+    connection = await connect(settings.target, 1.0, "nobody", lambda _payload: None, lambda _connection: None)
+    keys = await connection.call("KEYS", f"{settings.prefix}*")
     assert isinstance(keys, list)
     if keys:
-        await connection.call(render(b"DEL", *keys))
-    connection.abort()
+        await connection.call("DEL", *keys)
+    connection.close()
 
 
 class OwnServer:

@@ -15,8 +15,7 @@ import uvloop
 from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.domain.limits import Limits, Refusal
 from freetheai_gateway.limits.memory import MemoryLimiter
-from freetheai_gateway.limits.redis import RedisLimiter, RedisTarget, parse_target
-from freetheai_gateway.limits.redis.limiter import RedisSettings
+from freetheai_gateway.limits.redis import RedisLimiter, RedisSettings, RedisTarget, parse_target
 from freetheai_gateway.services.ports import Limiter
 
 _HUGE = 100_000_000
@@ -37,12 +36,10 @@ def main() -> None:
 async def _measure(target: RedisTarget, requests: int, rounds: int) -> None:
     memory = MemoryLimiter(SystemClock())
     print(f"{'memory':24} {await _cost_us(memory, 1, requests, rounds):6.1f} us")
-    redis = RedisLimiter(RedisSettings(target, prefix=f"bench-{uuid4().hex}"))
+    redis = RedisLimiter(RedisSettings(target, prefix=f"bench-{uuid4().hex}:"))
     async with asyncio.TaskGroup() as tasks:
-        connected = asyncio.Event()
-        redis.on_heal(connected.set)
         upkeep = tasks.create_task(redis.run())
-        await asyncio.wait_for(connected.wait(), 10)
+        await redis.tried.wait()
         for count in _IN_FLIGHT:
             print(f"{f'redis, {count} in flight':24} {await _cost_us(redis, count, requests, rounds):6.1f} us")
         upkeep.cancel()

@@ -53,10 +53,8 @@ def unknown_key_budget(clock: Clock) -> UnknownKeyBudget:
 
 def standings_of(limiter: MemoryLimiter | SharedLimiter) -> Standings:
     """Ask whoever counts."""
-    if isinstance(limiter, SharedLimiter):
-        return limiter.standings
 
     async def standings(account_id: str, limits: Limits) -> Sequence[Standing]:
-        return limiter.standing(account_id, limits)
+        return (await limiter.standings_of({account_id: limits}))[account_id]
 
     return standings

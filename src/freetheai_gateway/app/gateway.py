@@ -10,6 +10,8 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
+from freetheai_gateway.app.discord import Desk
+from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
@@ -21,6 +23,7 @@ from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.audit import HOLDER
 from freetheai_gateway.domain.health import Thresholds
+from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
@@ -39,6 +42,7 @@ from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
 from freetheai_gateway.services.reports import NodeReports
+from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
@@ -55,7 +59,7 @@ from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
-from freetheai_gateway.web.routes import Router
+from freetheai_gateway.web.routes import Route, Router
 from freetheai_gateway.web.senders import TrustedProxies
 
 PRUNE_EVERY_S = 3_600.0
@@ -86,13 +90,17 @@ class Gateway:
         self._limits = build_backend(settings, clock)
         self.limiter = self._limits.limiter
         self._client = Http1Client()
-        self.directory = Directory(build_offer(settings, self.local_models))
+        self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
+        self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         self._admission = Admission(self.limiter, RefusalGuard(), clock)
         self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)
+        self._images = build_images(
+            settings, self.directory, self._admission, journal, clock=clock, observe=self._observe
+        )
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(
@@ -125,6 +133,7 @@ class Gateway:
             directory=self.directory,
             authenticator=self.authenticator,
             completions=self.completions,
+            images=self._images,
             token_counter=TokenCounter(
                 self.directory,
                 self._admission,
@@ -147,7 +156,7 @@ class Gateway:
         )
         table = build_routes(services)
         return GatewayASGI(
-            Router(table.api + table.pages + admin_routes(self._admin(reload))),
+            Router(table.api + table.pages + admin_routes(self._admin(reload)) + self._desk_routes()),
             OpenAIChat(),
             self._clock,
             get_log("web"),
@@ -158,6 +167,9 @@ class Gateway:
             lost=table.lost,
             proxies=TrustedProxies(settings.server.trusted_proxies),
         )
+
+    def _observe(self, trace: Trace) -> None:
+        self._observer.finished(trace)
 
     def _admin(self, reload: Reload) -> Admin:
         operations = Operations(
@@ -175,6 +187,9 @@ class Gateway:
     def upstreams(self) -> Sequence[ProviderStanding]:
         """Tell how every provider stands now."""
         return standings(self.directory, self._clock)
+
+    def _desk_routes(self) -> list[Route]:
+        return [] if self._desk is None else self._desk.routes(OpenAIChat())
 
     def _gauges(self) -> Gauges:
         return {
@@ -228,7 +243,8 @@ class Gateway:
             for provider in settings.providers
             if provider.api == LOCAL_API
         }
-        return Prepared(settings, models, build_offer(settings, models, self.directory.offer.fleet))
+        offer = build_offer(settings, models, self.directory.offer.fleet, client=self._client)
+        return Prepared(settings, models, offer)
 
     async def adopt(self, prepared: Prepared) -> None:
         """Swap what is on offer; requests that run keep the old one."""
@@ -260,28 +276,24 @@ class Gateway:
         self._supervise("reports", self._reports.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        running.push_async_callback(self._images.jobs.aclose)
+        self._supervise("image_files", self._images.files.sweep_for_ever)
+        if self._desk is not None:
+            running.push_async_callback(self._desk.close)
+            self._supervise("key_desk", self._desk.run)
         self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
 
     async def _start_limits(self) -> None:
-        """Connect to Redis, if that is where limits are counted; the start does not wait for it."""
-        limits = self._limits
-        if limits.run is None or limits.close is None or limits.on_heal is None:
-            return
-        self._running.push_async_callback(limits.close)
-        healed = asyncio.Event()
-        limits.on_heal(healed.set)
-        self._supervise("limits", limits.run)
-        self._supervise("limits_restore", lambda: self._restore_after_gaps(healed))
-
-    async def _restore_after_gaps(self, healed: asyncio.Event) -> None:
-        """Give Redis the day's counts whenever it is back: it may have lost its memory while it was away."""
-        while True:
-            await healed.wait()
-            healed.clear()
-            await self._restore_daily_counts()
+        """Connect to Redis, if that is where limits are counted; one that is away does not hinder the start."""
+        redis = self._limits.redis
+        if redis is not None:
+            self._running.push_async_callback(redis.close)
+            redis.watch(self._delivered_today, self._restore_daily_counts)
+            self._supervise("limits", redis.run)
+            await redis.tried.wait()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -304,21 +316,26 @@ class Gateway:
             await model.stop()
 
     async def _restore_daily_counts(self, *, must: bool = False) -> None:
-        """Go on counting where the last process stopped; only where a tier has a daily cap at all.
+        """Go on counting where the last process, or Redis, stopped.
 
         A database that is away keeps a gateway from starting (`must`), and never ends one that runs.
         """
-        if all(tier.limits.daily_requests is None for tier in self.directory.offer.catalogue.tiers):
-            return
-        day = utc_day(self._clock.wall())
+        delivered = await self._delivered_today(must=must)
+        if delivered is not None:
+            await self.limiter.restore_day(delivered)
+
+    async def _delivered_today(self, *, must: bool = False) -> Delivered | None:
+        """Read what counts against the caps of the day; `None` where no tier has one, or the ledger can't be read."""
+        limits = [tier.limits for tier in self.directory.offer.catalogue.tiers]
+        if all(of_tier.daily_requests is None and of_tier.images_per_day is None for of_tier in limits):
+            return None
         try:
-            successes = await self._usage.successes_on(day)
+            return await self._usage.delivered_on(utc_day(self._clock.wall()))
         except StoreUnavailable as error:
             if must:
                 raise
             self._log.warning("daily_counts_not_restored", error=type(error).__name__)
-        else:
-            self.limiter.restore_day(day, successes)
+            return None
 
     def _supervise(self, name: str, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Run background work until `close`; work that ends by itself is a fault and is logged."""

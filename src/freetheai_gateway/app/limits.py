@@ -1,12 +1,10 @@
-"""Which limiter a configuration asks for, and what keeps it alive."""
+"""Which limiter a configuration asks for."""
 
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.limits.memory import MemoryLimiter
-from freetheai_gateway.limits.redis import RedisLimiter, parse_target
-from freetheai_gateway.limits.redis.limiter import RedisSettings
+from freetheai_gateway.limits.redis import RedisLimiter, RedisSettings, parse_target
 from freetheai_gateway.limits.shared import SharedLimiter
 from freetheai_gateway.settings.tree import Settings
 
@@ -15,23 +13,22 @@ MEMORY = "memory"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A limiter with its upkeep; without Redis there is none."""
+    """A limiter, and what it keeps up a connection with; without Redis there is nothing to keep."""
 
     limiter: MemoryLimiter | SharedLimiter
-    run: Callable[[], Coroutine[object, object, None]] | None = None
-    close: Callable[[], Coroutine[object, object, None]] | None = None
-    on_heal: Callable[[Callable[[], None]], None] | None = None
+    redis: RedisLimiter | None = None
 
     @property
     def up(self) -> bool:
         """Whether limits are counted where they should be."""
-        return isinstance(self.limiter, MemoryLimiter) or self.limiter.up
+        return self.redis is None or self.redis.up
 
 
 def build_backend(settings: Settings, clock: Clock) -> Backend:
-    """Build the limiter of `[limits]`; Redis is connected to by `run`."""
+    """Build the limiter of `[limits]`; Redis is connected to by `redis.run`."""
     memory = MemoryLimiter(clock)
-    if settings.limits.backend == MEMORY:
+    limits = settings.limits
+    if limits.backend == MEMORY:
         return Backend(memory)
-    redis = RedisLimiter(RedisSettings(parse_target(settings.limits.backend), deadline_s=settings.limits.deadline_s))
-    return Backend(SharedLimiter(redis, memory, settings.limits.on_failure), redis.run, redis.close, redis.on_heal)
+    redis = RedisLimiter(RedisSettings(parse_target(limits.backend), deadline_s=limits.deadline_s))
+    return Backend(SharedLimiter(redis, memory, limits.on_failure), redis)

@@ -4,18 +4,20 @@ from collections.abc import Mapping
 
 from msgspec.structs import asdict, replace
 
+from freetheai_gateway.app.images import SKETCH_API, build_image_makers
 from freetheai_gateway.domain.catalogue import OTHER_FAMILY, Alias, Catalogue, Family, Model, ModelKind, Tier, family_of
 from freetheai_gateway.domain.fleet import Fleet
 from freetheai_gateway.domain.limits import Limits
 from freetheai_gateway.domain.pools import KeyLimits, PoolPolicy, Quirks, Timeouts, Upstream
 from freetheai_gateway.domain.usage import Price
 from freetheai_gateway.services.directory import Offer, Site
-from freetheai_gateway.services.ports import Provider
+from freetheai_gateway.services.ports import Provider, UpstreamClient
 from freetheai_gateway.settings.catalogue import Model as ModelSettings
 from freetheai_gateway.settings.catalogue import Provider as ProviderSettings
 from freetheai_gateway.settings.catalogue import Tier as TierSettings
 from freetheai_gateway.settings.catalogue import Upstream as UpstreamSettings
 from freetheai_gateway.settings.tree import Settings
+from freetheai_gateway.upstream.images.sketch import SketchProvider
 from freetheai_gateway.upstream.llamacpp.model import EmbeddedModel
 from freetheai_gateway.upstream.llamacpp.provider import LocalProvider
 from freetheai_gateway.upstream.providers import APIS, HTTPProvider, ProviderConfig
@@ -23,11 +25,23 @@ from freetheai_gateway.upstream.providers import APIS, HTTPProvider, ProviderCon
 LOCAL_API = "llamacpp"
 
 
-def build_offer(settings: Settings, local_models: Mapping[str, EmbeddedModel], replaces: Fleet | None = None) -> Offer:
+def build_offer(
+    settings: Settings,
+    local_models: Mapping[str, EmbeddedModel],
+    replaces: Fleet | None = None,
+    *,
+    client: UpstreamClient | None = None,
+) -> Offer:
     """Build the offer of one configuration; `local_models` are the running children by provider name.
 
-    `replaces` is the fleet of the configuration before, whose breakers, keys and counts are taken over.
+    `replaces` is the fleet of the configuration before, whose breakers, keys and counts are taken over;
+    `client` is what image providers are called with.
     """
+    providers = {
+        provider.name: _provider(_share(provider, settings.server.workers), local_models)
+        for provider in settings.providers
+        if provider.api in APIS or provider.api in {LOCAL_API, SKETCH_API}
+    }
     return Offer(
         site=Site(
             name=settings.site.name,
@@ -38,11 +52,8 @@ def build_offer(settings: Settings, local_models: Mapping[str, EmbeddedModel], r
             support_url=settings.site.support_url,
         ),
         catalogue=build_catalogue(settings),
-        providers={
-            provider.name: _provider(_share(provider, settings.server.workers), local_models)
-            for provider in settings.providers
-            if provider.api in APIS or provider.api == LOCAL_API
-        },
+        providers=providers,
+        image_makers=build_image_makers(settings, providers, client),
         concurrency_wait_s=settings.access.concurrency_wait_s,
         public_catalog=settings.access.public_catalog,
         policy=PoolPolicy(**asdict(settings.pools)),
@@ -72,6 +83,7 @@ def _tier(tier: TierSettings, settings: Settings) -> Tier:
         tokens_per_minute=tier.tokens_per_minute,
         concurrency=tier.concurrency,
         daily_requests=daily or None,
+        images_per_day=tier.images_per_day,
         window_s=settings.limits.window_s,
     )
     return Tier(
@@ -137,6 +149,8 @@ def _provider(provider: ProviderSettings, local_models: Mapping[str, EmbeddedMod
         idle_s=provider.timeouts.idle_s,
         total_s=provider.timeouts.total_s,
     )
+    if provider.api == SKETCH_API:
+        return SketchProvider(provider.name, shared_with_members=provider.shared_with_members)
     if provider.api == LOCAL_API:
         return LocalProvider(
             provider.name,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from freetheai_gateway.app.images import ImageServices, image_routes
 from freetheai_gateway.app.pages import Pages, PageServices
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
@@ -41,6 +42,7 @@ class Services:
     directory: Directory
     authenticator: Authenticator
     completions: Completions
+    images: ImageServices
     token_counter: TokenCounter
     observer: Observer
     lanes: LaneBuilder
@@ -78,6 +80,7 @@ def build_routes(services: Services) -> Table:
         Route("/messages/count_tokens", {"POST": count}, messages),
         Route("/responses", {"POST": _completion(responses, services)}, responses),
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
+        *image_routes(services.images, services.authenticator, services.max_body_bytes, chat),
         *_catalogue_routes(services, pages, chat),
         *_account_routes(services, pages, chat),
         *_public_routes(services, health, pages, chat),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from freetheai_gateway import __version__
-from freetheai_gateway.cli import accounts, db, failures, keys, local, requests
+from freetheai_gateway.cli import accounts, db, discord, failures, keys, local, requests
 from freetheai_gateway.cli.audit import audit
 from freetheai_gateway.cli.check import check
 from freetheai_gateway.cli.drill import drill
@@ -62,6 +62,7 @@ def _build() -> typer.Typer:
     root.command()(usage)
     root.add_typer(requests.app, name="requests")
     root.command()(audit)
+    root.add_typer(discord.app, name="discord")
     root.add_typer(db.app, name="db")
     root.command()(drill)
     root.add_typer(local.app, name="local")

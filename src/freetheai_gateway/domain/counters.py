@@ -7,6 +7,7 @@ What counts (the limits themselves come with each call and may differ each time)
   overshoot is at most concurrency times one reply;
 - the day, in UTC: an admission reserves one, a settlement keeps it if content was delivered and else gives it back,
   on the day it was made on; delivered + reserved never exceeds the cap;
+- images per day: like the day, by the number that a request asks for, corrected to what was made at settlement;
 - concurrency: from admission to settlement.
 
 A rule that the limits of an admission do not name counts nothing of it, except that running requests always count.
@@ -36,48 +37,57 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     limits: Limits
     day: int
     counted_at_s: float
+    images: int = 0
 
 
 class Counters:
     """The counts of one account. `now_s` is monotonic, `wall_s` names the day."""
 
-    __slots__ = ("_requests", "_tokens", "day", "delivered", "reserved", "running")
+    __slots__ = ("_requests", "_tokens", "day", "delivered", "images", "reserved", "reserved_images", "running")
 
-    def __init__(self, day: int = 0, delivered: int = 0) -> None:
+    def __init__(self) -> None:
         self.running = 0
-        self.day = day
-        self.delivered = delivered
+        self.day = 0
+        self.delivered = 0
         """Answers that count on `day`."""
         self.reserved = 0
         """Running requests that were admitted on `day` under a daily cap."""
+        self.images = 0
+        """Images that count on `day`."""
+        self.reserved_images = 0
+        """Images that running requests of `day` have asked for under a cap of images."""
         self._requests = _UNUSED
         self._tokens = _UNUSED
 
-    def admit(self, limits: Limits, now_s: float, wall_s: float) -> Grant | Refusal:
+    def admit(self, limits: Limits, now_s: float, wall_s: float, images: int = 0) -> Grant | Refusal:
         """Let all rules decide together: take from each of them, or from none."""
-        refusal = self._refusal(limits, now_s, wall_s)
+        refusal = self._refusal(limits, now_s, wall_s, images)
         if refusal is not None:
             return refusal
         self.running += 1
         if limits.daily_requests is not None:
             self.reserved += 1
+        if limits.images_per_day is not None:
+            self.reserved_images += images
         rate = limits.requests_per_minute
         if rate is None:
-            return Grant(limits, self.day, now_s)
+            return Grant(limits, self.day, now_s, images)
         if self._requests is _UNUSED:
             self._requests = SlidingWindow()
         counted_at_s = self._requests.add(1, now_s, limits.window_s, exact=rate <= EXACT_REQUESTS)
-        return Grant(limits, self.day, counted_at_s)
+        return Grant(limits, self.day, counted_at_s, images)
 
     def has_slot(self, limits: Limits) -> bool:
         """Whether concurrency alone would admit."""
         return limits.concurrency is None or self.running < limits.concurrency
 
-    def settle(self, grant: Grant, now_s: float, *, delivered: bool, tokens: int) -> None:
+    def settle(self, grant: Grant, now_s: float, *, delivered: bool, tokens: int, images: int = 0) -> None:
         """End an admitted request; the caller sees to it that this or `withdraw` happens once."""
         self._release(grant)
         if delivered and grant.limits.daily_requests is not None and grant.day == self.day:
             self.delivered += 1
+        if grant.limits.images_per_day is not None and grant.day == self.day:
+            self.images += images
         if tokens > 0 and grant.limits.tokens_per_minute is not None:
             if self._tokens is _UNUSED:
                 self._tokens = SlidingWindow()
@@ -89,14 +99,15 @@ class Counters:
         if grant.limits.requests_per_minute is not None:
             self._requests.take_back(1, grant.counted_at_s)
 
-    def restore_day(self, day: int, delivered: int) -> None:
+    def restore_day(self, day: int, delivered: int, images: int = 0) -> None:
         """Take over a day's count from storage, which may lag behind: a count is never lowered."""
         self._enter_day(day)
         if day == self.day:
             self.delivered = max(self.delivered, delivered)
+            self.images = max(self.images, images)
 
     def standings(self, limits: Limits, now_s: float, wall_s: float) -> tuple[Standing, ...]:
-        """Tell where the account stands now: requests, tokens, concurrency, day; only the rules that it has."""
+        """Tell where the account stands now: in the order of `Rule`, only the rules that it has."""
         standings = []
         rate, tokens, window_s = limits.requests_per_minute, limits.tokens_per_minute, limits.window_s
         if rate is not None:
@@ -112,6 +123,10 @@ class Counters:
             self._enter_day(day_number(wall_s))
             used = self.delivered + self.reserved
             standings.append(Standing(Rule.DAILY_REQUESTS, limits.daily_requests, used, self._day_left_s(wall_s)))
+        if limits.images_per_day is not None:
+            self._enter_day(day_number(wall_s))
+            used = self.images + self.reserved_images
+            standings.append(Standing(Rule.IMAGES_PER_DAY, limits.images_per_day, used, self._day_left_s(wall_s)))
         return tuple(standings)
 
     def is_idle(self, now_s: float, wall_s: float) -> bool:
@@ -120,18 +135,12 @@ class Counters:
             not self.running
             and now_s >= self._requests.empty_at_s
             and now_s >= self._tokens.empty_at_s
-            and (not self.delivered or self.day < day_number(wall_s))
+            and (not (self.delivered or self.images) or self.day < day_number(wall_s))
         )
 
-    def _refusal(self, limits: Limits, now_s: float, wall_s: float) -> Refusal | None:
-        longest = None
+    def _refusal(self, limits: Limits, now_s: float, wall_s: float, images: int) -> Refusal | None:
+        longest = self._refusal_of_the_day(limits, wall_s, images)
         window_s = limits.window_s
-        cap = limits.daily_requests
-        if cap is not None:
-            self._enter_day(day_number(wall_s))
-            used = self.delivered + self.reserved
-            if used >= cap:
-                longest = Refusal(Rule.DAILY_REQUESTS, cap, used, self._day_left_s(wall_s))
         rate = limits.requests_per_minute
         if rate is not None and (used := self._requests.used(now_s, window_s)) >= rate:
             wait_s = self._requests.wait_s(rate, now_s, window_s)
@@ -145,10 +154,25 @@ class Counters:
             longest = Refusal(Rule.CONCURRENCY, slots, self.running, CONCURRENCY_RETRY_S)
         return longest
 
+    def _refusal_of_the_day(self, limits: Limits, wall_s: float, images: int) -> Refusal | None:
+        cap, image_cap = limits.daily_requests, limits.images_per_day
+        if cap is None and image_cap is None:
+            return None
+        self._enter_day(day_number(wall_s))
+        if cap is not None and (used := self.delivered + self.reserved) >= cap:
+            return Refusal(Rule.DAILY_REQUESTS, cap, used, self._day_left_s(wall_s))
+        if image_cap is not None and images and (used := self.images + self.reserved_images) + images > image_cap:
+            return Refusal(Rule.IMAGES_PER_DAY, image_cap, used, self._day_left_s(wall_s))
+        return None
+
     def _release(self, grant: Grant) -> None:
         self.running -= 1
-        if grant.limits.daily_requests is not None and grant.day == self.day:
+        if grant.day != self.day:
+            return
+        if grant.limits.daily_requests is not None:
             self.reserved -= 1
+        if grant.limits.images_per_day is not None:
+            self.reserved_images -= grant.images
 
     def _enter_day(self, day: int) -> None:
         # Only forward: a wall clock that is set back over midnight must not hand out the day a second time.
@@ -156,6 +180,8 @@ class Counters:
             self.day = day
             self.delivered = 0
             self.reserved = 0
+            self.images = 0
+            self.reserved_images = 0
 
     def _day_left_s(self, wall_s: float) -> float:
         return (self.day + 1) * _DAY_S - wall_s

@@ -1,5 +1,6 @@
 """Limits of an account, and the words of a decision about them. Sans-IO: the caller brings the time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ class Rule(StrEnum):
     TOKENS_PER_MINUTE = "tokens_per_minute"
     CONCURRENCY = "concurrency"
     DAILY_REQUESTS = "daily_requests"
+    IMAGES_PER_DAY = "images_per_day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,19 @@ class Limits:
     tokens_per_minute: int | None = None
     concurrency: int | None = None
     daily_requests: int | None = None
+    images_per_day: int | None = None
     window_s: float = 60.0
 
 
 UNLIMITED = Limits()
+
+
+class Delivered(msgspec.Struct, frozen=True, gc=False):
+    """What was delivered to each account on one UTC day, as the ledger says; absent accounts had nothing."""
+
+    day: str
+    answers: Mapping[str, int]
+    images: Mapping[str, int] = {}
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +52,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     The whole limit and not the next request, because that is what the reset headers of the OpenAI and Anthropic
     SDKs announce; when the next request fits is `Refusal.retry_after_s`. Requests and tokens: until the window is
     empty. The day: until midnight UTC. Concurrency: nobody knows; `CONCURRENCY_RETRY_S` while anything runs.
-    `used` of the day includes the requests that run and are reserved for, and may exceed a limit that was lowered;
+    `used` of the day includes what running requests have reserved, and may exceed a limit that was lowered;
     `used` of the tokens may exceed the limit by what was running when it was reached.
     """
 
@@ -60,9 +71,9 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     """The rule that said no, with where it stands; nothing was consumed.
 
     `retry_after_s` is when the rule would first admit, if nothing else happens: the first instant at which the
-    window has room, midnight UTC for the day, `CONCURRENCY_RETRY_S` for concurrency. Where several rules say no,
-    it is the one that takes longest, so that nobody is sent back too early; concurrency is named only when it
-    stands alone.
+    window has room, midnight UTC for the day and its images, `CONCURRENCY_RETRY_S` for concurrency. Where several
+    rules say no, it is the one that takes longest, so that nobody is sent back too early; concurrency is named only
+    when it stands alone.
     """
 
     rule: Rule

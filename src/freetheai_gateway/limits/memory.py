@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.counters import Counters, Grant, day_number
-from freetheai_gateway.domain.limits import UNLIMITED, Limits, Refusal, Rule, Standing
+from freetheai_gateway.domain.limits import UNLIMITED, Delivered, Limits, Refusal, Rule, Standing
 
 WAITING_PER_ACCOUNT = 4
 """How many requests of one account may wait for a slot; the next is refused at once."""
@@ -23,6 +23,8 @@ _SWEPT_PER_ADMISSION = 2
 _EPOCH = date(1970, 1, 1)
 
 _Turn: TypeAlias = "asyncio.Future[MemoryLease | Refusal]"
+_Waiter: TypeAlias = "tuple[_Turn, int]"
+"""Who waits, and how many images it asks for."""
 
 
 class _Account:
@@ -34,7 +36,7 @@ class _Account:
         self.id = account_id
         self.counters = counters
         self.limits = UNLIMITED
-        self.waiting: list[_Turn] = []
+        self.waiting: list[_Waiter] = []
 
 
 class MemoryLease:
@@ -53,11 +55,11 @@ class MemoryLease:
         """Where the account stands; worked out when asked, so that every reset counts from now."""
         return self._limiter.standing(self.account.id, self.grant.limits)
 
-    def settle(self, *, delivered: bool, tokens: int = 0) -> None:
-        """Free the slot, keep or give back the day's reservation, charge tokens; only the first call counts."""
+    def settle(self, *, delivered: bool, tokens: int = 0, images: int = 0) -> None:
+        """Free the slot, keep or give back the day's reservations, charge tokens; only the first call counts."""
         if self._is_open:
             self._is_open = False
-            self._limiter.settle(self, delivered=delivered, tokens=tokens)
+            self._limiter.settle(self, delivered=delivered, tokens=tokens, images=images)
 
 
 class MemoryLimiter:
@@ -90,20 +92,27 @@ class MemoryLimiter:
         counters = account.counters if account else Counters()
         return counters.standings(limits, self._clock.monotonic(), self._clock.wall())
 
-    def restore_day(self, day: str, successes: Mapping[str, int]) -> None:
-        """Take over the delivered answers of a UTC day, as `UsageStore.successes_on` counts them.
+    async def standings_of(self, accounts: Mapping[str, Limits]) -> dict[str, Sequence[Standing]]:
+        """Tell where each of these accounts stands now (see `services.ports.Limiter`)."""
+        return {account_id: self.standing(account_id, limits) for account_id, limits in accounts.items()}
 
-        To be called before serving, and when a reload brings the first daily cap; a count is never lowered, other
-        days than today are ignored. Every account that is given costs memory until midnight.
+    async def restore_day(self, delivered: Delivered) -> None:
+        """Take over what was delivered on a UTC day (see `services.ports.Limiter`).
+
+        To be called before serving, and when a reload brings the first daily cap. Every account that is given costs
+        memory until midnight.
         """
-        number = (date.fromisoformat(day) - _EPOCH).days
+        number = (date.fromisoformat(delivered.day) - _EPOCH).days
         if number != day_number(self._clock.wall()):
             return
-        for account_id, delivered in successes.items():
+        answers, images = delivered.answers, delivered.images
+        for account_id in answers.keys() | images.keys():
             account = self._accounts.get(account_id) or self._track(account_id)
-            account.counters.restore_day(number, delivered)
+            account.counters.restore_day(number, answers.get(account_id, 0), images.get(account_id, 0))
 
-    async def admit(self, account_id: str, limits: Limits, *, wait_s: float = 0.0) -> MemoryLease | Refusal:
+    async def admit(
+        self, account_id: str, limits: Limits, *, wait_s: float = 0.0, images: int = 0
+    ) -> MemoryLease | Refusal:
         """Admit or refuse one request; a refusal consumes nothing (see `services.ports.Limiter`)."""
         self._sweep()
         account = self._accounts.get(account_id) or self._track(account_id)
@@ -111,15 +120,16 @@ class MemoryLimiter:
             # Raised limits let those in first who have waited; after this a free slot means that nobody waits.
             account.limits = limits
             self._serve(account)
-        outcome = self._decide(account, limits)
+        outcome = self._decide(account, limits, images)
         if wait_s > 0 and isinstance(outcome, Refusal) and outcome.rule is Rule.CONCURRENCY:
-            return await self._wait(account, limits, wait_s, outcome)
+            return await self._wait(account, limits, wait_s, images, outcome)
         return outcome
 
-    def settle(self, lease: MemoryLease, *, delivered: bool, tokens: int) -> None:
+    def settle(self, lease: MemoryLease, *, delivered: bool, tokens: int, images: int) -> None:
         """End a request; its lease calls this once."""
         self._running -= 1
-        lease.account.counters.settle(lease.grant, self._clock.monotonic(), delivered=delivered, tokens=tokens)
+        now_s = self._clock.monotonic()
+        lease.account.counters.settle(lease.grant, now_s, delivered=delivered, tokens=tokens, images=images)
         if lease.account.waiting:
             self._serve(lease.account)
 
@@ -128,26 +138,29 @@ class MemoryLimiter:
         self._round.append(account)
         return account
 
-    def _decide(self, account: _Account, limits: Limits) -> MemoryLease | Refusal:
-        outcome = account.counters.admit(limits, self._clock.monotonic(), self._clock.wall())
+    def _decide(self, account: _Account, limits: Limits, images: int) -> MemoryLease | Refusal:
+        outcome = account.counters.admit(limits, self._clock.monotonic(), self._clock.wall(), images)
         if isinstance(outcome, Refusal):
             return outcome
         self._running += 1
         return MemoryLease(self, account, outcome)
 
-    async def _wait(self, account: _Account, limits: Limits, wait_s: float, refusal: Refusal) -> MemoryLease | Refusal:
+    async def _wait(
+        self, account: _Account, limits: Limits, wait_s: float, images: int, refusal: Refusal
+    ) -> MemoryLease | Refusal:
         # Those who were cancelled in this turn of the loop are still listed until their task runs.
-        if sum(not turn.done() for turn in account.waiting) >= WAITING_PER_ACCOUNT:
+        if sum(not turn.done() for turn, _ in account.waiting) >= WAITING_PER_ACCOUNT:
             return refusal
         loop = asyncio.get_running_loop()
         turn: _Turn = loop.create_future()
         account.limits = limits
-        account.waiting.append(turn)
-        deadline = loop.call_later(wait_s, self._expire, account, turn)
+        waiter = (turn, images)
+        account.waiting.append(waiter)
+        deadline = loop.call_later(wait_s, self._expire, account, waiter)
         try:
             return await turn
         except BaseException:  # cancelled, or closed with the loop
-            self._abandon(account, turn)
+            self._abandon(account, waiter)
             raise
         finally:
             deadline.cancel()
@@ -155,19 +168,21 @@ class MemoryLimiter:
     def _serve(self, account: _Account) -> None:
         """Decide anew about those who wait, in their order, as long as a slot is free."""
         while account.waiting and account.counters.has_slot(account.limits):
-            turn = account.waiting.pop(0)
+            turn, images = account.waiting.pop(0)
             if not turn.done():
-                turn.set_result(self._decide(account, account.limits))
+                turn.set_result(self._decide(account, account.limits, images))
 
-    def _expire(self, account: _Account, turn: _Turn) -> None:
+    def _expire(self, account: _Account, waiter: _Waiter) -> None:
+        turn, images = waiter
         if not turn.done():
-            account.waiting.remove(turn)
-            turn.set_result(self._decide(account, account.limits))
+            account.waiting.remove(waiter)
+            turn.set_result(self._decide(account, account.limits, images))
 
-    def _abandon(self, account: _Account, turn: _Turn) -> None:
+    def _abandon(self, account: _Account, waiter: _Waiter) -> None:
         """Leave nothing of a wait that was cancelled, also when the slot was granted in the same turn of the loop."""
-        if turn in account.waiting:
-            account.waiting.remove(turn)
+        turn = waiter[0]
+        if waiter in account.waiting:
+            account.waiting.remove(waiter)
         elif not turn.cancelled() and isinstance(lease := turn.result(), MemoryLease):
             self._running -= 1
             account.counters.withdraw(lease.grant)

@@ -30,14 +30,22 @@ class Admission:
         self._refusals = refusals
         self._clock = clock
 
-    async def admit(self, caller: Caller, model: Model, offer: Offer, names: LimitHeaderNames) -> Lease:
-        """Admit one request; the caller settles the lease. Raises `AccessDenied`, `LimitExceeded` and kin."""
+    async def admit(
+        self, caller: Caller, model: Model, offer: Offer, names: LimitHeaderNames, images: int = 0
+    ) -> Lease:
+        """Admit one request, which asks for so many `images`; the caller settles the lease.
+
+        Raises `AccessDenied`, `LimitExceeded` and kin.
+        """
         self._check_refusals(caller)
         try:
             self.check_account(caller)
             check_access(caller, model, offer)
             lease = await self._limiter.admit(
-                caller.account.id, offer.limits_of(caller.account), wait_s=offer.concurrency_wait_s
+                caller.account.id,
+                offer.limits_of(caller.account),
+                wait_s=offer.concurrency_wait_s,
+                images=images,
             )
             if isinstance(lease, Refusal):
                 raise limit_error(lease, offer.tier_of(caller.account).name, names, self._clock.wall())
@@ -104,6 +112,10 @@ def limit_error(refusal: Refusal, tier: str, names: LimitHeaderNames, now: float
         kind = DailyLimitExceeded
         allowed = "1 answer a day is" if limit == 1 else f"{limit} answers a day are"
         message = f"{allowed} allowed on tier {tier}; try again after 00:00 UTC, in {_duration(wait)}."
+    elif refusal.rule is Rule.IMAGES_PER_DAY:
+        kind = DailyLimitExceeded
+        allowed = "1 image a day is" if limit == 1 else f"{limit} images a day are"
+        message = f"{allowed} allowed on tier {tier}; try again after 00:00 UTC, in {_duration(wait)}."
     else:
         unit = "request" if refusal.rule is Rule.REQUESTS_PER_MINUTE else "token"
         allowed = f"1 {unit} a minute is" if limit == 1 else f"{limit} {unit}s a minute are"
@@ -113,7 +125,7 @@ def limit_error(refusal: Refusal, tier: str, names: LimitHeaderNames, now: float
         message,
         code=refusal.rule.value,
         retry_after_s=refusal.retry_after_s,
-        retry_is_useless=refusal.rule is Rule.DAILY_REQUESTS,
+        retry_is_useless=kind is DailyLimitExceeded,
         details={"limit": limit, "used": refusal.used},
         headers=tuple(limit_headers([standing], names, now)),
     )

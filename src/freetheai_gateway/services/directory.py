@@ -12,6 +12,7 @@ from freetheai_gateway.domain.fleet import Fleet
 from freetheai_gateway.domain.limits import UNLIMITED, Limits
 from freetheai_gateway.domain.pools import PoolPolicy, Upstream
 from freetheai_gateway.errors import InvalidRequest
+from freetheai_gateway.services.image_ports import ImageMaker
 from freetheai_gateway.services.ports import Provider, Readiness
 
 
@@ -43,6 +44,8 @@ class Offer:
     concurrency_wait_s: float = 0.0
     public_catalog: bool = False
     policy: PoolPolicy = field(default_factory=PoolPolicy)
+    image_makers: Mapping[str, ImageMaker] = field(default_factory=dict)
+    """Who makes pictures, by the provider's name."""
     replaces: Fleet | None = field(default=None, repr=False, compare=False)
     fleet: Fleet = field(init=False, repr=False, compare=False)
     """What is known of the providers while they are called."""

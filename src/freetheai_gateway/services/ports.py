@@ -13,7 +13,7 @@ import msgspec
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Account, AccountFields, ApiKey, Caller
 from freetheai_gateway.domain.audit import AuditEntry, Note
-from freetheai_gateway.domain.limits import Limits, Refusal, Standing
+from freetheai_gateway.domain.limits import Delivered, Limits, Refusal, Standing
 from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Terms, Timeouts
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
@@ -244,26 +244,38 @@ class Lease(Protocol):
 
     @property
     def standings(self) -> Sequence[Standing]:
-        """Where the account stands right after this admission, one entry per limit that it has."""
+        """Where the account stood right after this admission or later, one entry per limit that it has.
+
+        Resets count from now.
+        """
         ...
 
-    def settle(self, *, delivered: bool, tokens: int = 0) -> None:
+    def settle(self, *, delivered: bool, tokens: int = 0, images: int = 0) -> None:
         """Free the slot; keep the daily reservation if content was delivered, else give it back; charge tokens.
 
-        Calls after the first do nothing.
+        Of the images that were reserved at admission, those that were made count. Calls after the first do nothing.
         """
         ...
 
 
 class Limiter(Protocol):
-    """Decides requests per minute, tokens per minute, concurrency and the daily cap together, or none of them."""
+    """Decides requests and tokens per minute, concurrency and the caps of the day together, or none of them."""
 
-    async def admit(self, account_id: str, limits: Limits, *, wait_s: float = 0.0) -> Lease | Refusal:
-        """Admit or refuse one request; a refusal consumes nothing.
+    async def admit(self, account_id: str, limits: Limits, *, wait_s: float = 0.0, images: int = 0) -> Lease | Refusal:
+        """Admit or refuse one request, which asks for so many `images`; a refusal consumes nothing.
 
-        A request that only concurrency stands against may wait up to `wait_s`, first come first served, holding
-        no slot; a cancelled wait leaves nothing behind.
+        A request that only concurrency stands against may wait up to `wait_s`, first come first served, holding no
+        slot; a cancelled wait leaves nothing behind. Raises `errors.ProviderUnavailable` where counts can't be
+        reached and nothing is to pass then.
         """
+        ...
+
+    async def standings_of(self, accounts: Mapping[str, Limits]) -> Mapping[str, Sequence[Standing]]:
+        """Tell where accounts stand now under these limits, one entry per limit that each has."""
+        ...
+
+    async def restore_day(self, delivered: Delivered) -> None:
+        """Take over what the ledger says of today; a count is never lowered, other days are ignored."""
         ...
 
 
@@ -434,8 +446,8 @@ class UsageStore(Protocol):
         """Sum the roll-ups by `provider`, `account`, `model` or `day`, from the UTC day `since` on."""
         ...
 
-    async def successes_on(self, day: str) -> Mapping[str, int]:
-        """Count the delivered answers per account on a UTC day: what the daily cap restarts from."""
+    async def delivered_on(self, day: str) -> Delivered:
+        """Count what was delivered to each account on a UTC day: what the daily caps restart from."""
         ...
 
     async def totals(self) -> UsageTotals:

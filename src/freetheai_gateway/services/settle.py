@@ -68,7 +68,7 @@ class Settlement:
         trace.status, trace.code = status, code
         trace.outcome = "ok" if status == HTTPStatus.OK else trace.outcome or "canceled"
         if self.upstream is not None:
-            trace.cost_micro_usd = cost_micro_usd(trace.usage, self.upstream.price)
+            trace.cost_micro_usd = cost_micro_usd(trace.usage, self.upstream.price, trace.images)
         try:
             self._ledger.append(self._record())
         finally:
@@ -100,5 +100,6 @@ class Settlement:
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
+            images=trace.images,
             cost_micro_usd=trace.cost_micro_usd,
         )

@@ -24,6 +24,7 @@ class Trace:
         "estimated",
         "failed_attempts",
         "first_token_at",
+        "images",
         "lane",
         "mishap",
         "model",
@@ -76,6 +77,8 @@ class Trace:
         self.failed_attempts: tuple[tuple[str, str], ...] = ()
         """Provider and outcome of every call before the last."""
         self.usage = Usage()
+        self.images = 0
+        """Pictures that were made."""
         self.cost_micro_usd = 0
         self.estimated = False
         self.delivered = False

@@ -32,20 +32,32 @@ LOCAL_MODEL = Model(
     features=("structured_outputs",),
     upstreams=(Upstream(provider=LOCAL_PROVIDER.name, model="smollm2-135m"),),
 )
+SKETCH_LABEL = "A drawing by rules, made without AI: it proves the image routes, nothing else."
+SKETCH_PROVIDER = Provider(name="sketch", api="sketch")
+SKETCH_MODEL = Model(
+    id="local/sketch",
+    kind="image",
+    name="Sketch (no AI)",
+    description=SKETCH_LABEL,
+    inputs=("text", "image"),
+    features=("generate", "edit", "mask"),
+    upstreams=(Upstream(provider=SKETCH_PROVIDER.name, model="sketch"),),
+)
+DEMONSTRATION_MODELS = (LOCAL_MODEL, SKETCH_MODEL)
 LOCAL_FAMILY = Family(name="Core", models=("local/*",), minimum_tier=1)
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what they are replaced by
 
 
 def with_demonstration(settings: Settings, *, names_families: bool) -> Settings:
-    """Add the demonstration model where no model is named; its family only where no family is."""
+    """Add the demonstration models where no model is named; their family only where no family is."""
     if settings.models:
         return settings
     providers = settings.providers
-    if all(provider.name != LOCAL_PROVIDER.name for provider in providers):
-        providers = (*providers, LOCAL_PROVIDER)
+    names = {provider.name for provider in providers}
+    providers = (*providers, *(each for each in (LOCAL_PROVIDER, SKETCH_PROVIDER) if each.name not in names))
     families = settings.families if names_families else (LOCAL_FAMILY,)
-    return replace(settings, models=(LOCAL_MODEL,), providers=providers, families=families)
+    return replace(settings, models=DEMONSTRATION_MODELS, providers=providers, families=families)
 
 
 def with_addresses(settings: Settings) -> Settings:

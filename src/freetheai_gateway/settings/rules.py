@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from freetheai_gateway.settings.catalogue import KEYLESS_APIS, Model, Provider, Upstream
-from freetheai_gateway.settings.defaults import LOCAL_MODEL, LOCAL_PROVIDER
+from freetheai_gateway.settings.defaults import DEMONSTRATION_MODELS, LOCAL_PROVIDER, SKETCH_PROVIDER
 from freetheai_gateway.settings.problems import Problem, SettingsInvalid, did_you_mean_or_list, quoted
 from freetheai_gateway.settings.tree import Settings
 
@@ -172,16 +172,16 @@ def _providers(draft: Draft) -> Iterator[Problem]:
             yield from _unfit(provider, place, _LLAMACPP_OPTIONS, 'for api = "llamacpp" only')
             if provider.api in KEYLESS_APIS:
                 yield from _unfit(provider, place, _VENDOR_OPTIONS, "it runs inside the gateway")
-        if (
-            provider.name == LOCAL_PROVIDER.name
-            and provider.api != LOCAL_PROVIDER.api
-            and draft.settings.models == (LOCAL_MODEL,)
-        ):
+        if _takes_a_demonstrations_name(provider) and draft.settings.models == DEMONSTRATION_MODELS:
             yield Problem(
                 f"{place}.name",
                 f"{quoted(provider.name)} is the provider of the demonstration model",
                 "name it differently, or name models of your own",
             )
+
+
+def _takes_a_demonstrations_name(provider: Provider) -> bool:
+    return any(provider.name == each.name and provider.api != each.api for each in (LOCAL_PROVIDER, SKETCH_PROVIDER))
 
 
 def _unfit(provider: Provider, place: str, options: Iterable[str], hint: str) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ _FIND_CALLER = (
     .join_from(API_KEYS, ACCOUNTS)
     .where(API_KEYS.c.digest == bindparam("digest"), API_KEYS.c.revoked_at.is_(None))
 )
-_COUNT_CHANGE = update(CHANGES).values(counter=CHANGES.c.counter + 1)
+COUNT_CHANGE = update(CHANGES).values(counter=CHANGES.c.counter + 1)
 
 
 class SqlAccounts:
@@ -32,25 +32,25 @@ class SqlAccounts:
         """Find who a key belongs to; `None` where it is unknown or revoked."""
         async with self._database.read("finding a caller") as connection:
             row = (await connection.execute(_FIND_CALLER, {"digest": digest})).first()
-        return None if row is None else Caller(row.key_id, row.prefix, _account(row))
+        return None if row is None else Caller(row.key_id, row.prefix, account_of(row))
 
     async def create_account(self, account: Account, key: ApiKey | None = None, *, note: Note | None = None) -> None:
         """Insert an account and its first key. Raises `StoreConflict` where an id, digest or Discord id is taken."""
         async with self._database.write("creating an account") as connection:
-            await connection.execute(insert(ACCOUNTS).values(_values(ACCOUNTS, account)))
+            await connection.execute(insert(ACCOUNTS).values(row_values(ACCOUNTS, account)))
             if key is not None:
                 await _insert_key(connection, key)
             if note is not None:
                 first_key = {} if key is None else {"key_id": key.id}
                 after = {**shown_account(account), **first_key}
                 await insert_entry(connection, entry_of(note, account.id, account.id, after=after))
-            await connection.execute(_COUNT_CHANGE)
+            await connection.execute(COUNT_CHANGE)
 
     async def find_account(self, account_id: str) -> Account | None:
         """Read an account."""
         async with self._database.read("finding an account") as connection:
             row = (await connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.id == account_id))).first()
-        return None if row is None else _account(row)
+        return None if row is None else account_of(row)
 
     async def list_accounts(self, page: Page, *, search: str = "") -> tuple[Sequence[Account], str | None]:
         """Read accounts by creation, with the cursor of the next page. Raises `InvalidCursor`."""
@@ -60,7 +60,7 @@ class SqlAccounts:
             statement = statement.where(or_(named, ACCOUNTS.c.id == search, ACCOUNTS.c.discord_id == search))
         async with self._database.read("listing accounts") as connection:
             rows, cursor = await read_page(connection, ACCOUNTS.c.created_at, statement, page)
-        return [_account(row) for row in rows], cursor
+        return [account_of(row) for row in rows], cursor
 
     async def change_account(
         self, account_id: str, fields: AccountFields, *, note: Note | None = None
@@ -71,14 +71,14 @@ class SqlAccounts:
             row = (await connection.execute(select(ACCOUNTS).where(this_one).with_for_update())).first()
             if row is None:
                 return None
-            before = _account(row)
+            before = account_of(row)
             after = replace(before, **fields)
-            await connection.execute(update(ACCOUNTS).where(this_one).values(_values(ACCOUNTS, after)))
+            await connection.execute(update(ACCOUNTS).where(this_one).values(row_values(ACCOUNTS, after)))
             if note is not None:
                 was, now_is = shown_account(before, fields), shown_account(after, fields)
                 entry = entry_of(note, account_id, account_id, before=was, after=now_is)
                 await insert_entry(connection, entry)
-            await connection.execute(_COUNT_CHANGE)
+            await connection.execute(COUNT_CHANGE)
         return after
 
     async def create_key(self, key: ApiKey, *, note: Note | None = None) -> None:
@@ -87,13 +87,13 @@ class SqlAccounts:
             await _insert_key(connection, key)
             if note is not None:
                 await insert_entry(connection, entry_of(note, key.id, key.account_id, after=shown_key(key)))
-            await connection.execute(_COUNT_CHANGE)
+            await connection.execute(COUNT_CHANGE)
 
     async def find_key(self, key_id: str) -> ApiKey | None:
         """Read a key, revoked ones too."""
         async with self._database.read("finding a key") as connection:
             row = (await connection.execute(select(API_KEYS).where(API_KEYS.c.id == key_id))).first()
-        return None if row is None else _key(row)
+        return None if row is None else key_of(row)
 
     async def list_keys(self, page: Page, *, account_id: str | None = None) -> tuple[Sequence[ApiKey], str | None]:
         """Read keys by creation, with the cursor of the next page. Raises `InvalidCursor`."""
@@ -102,24 +102,24 @@ class SqlAccounts:
             statement = statement.where(API_KEYS.c.account_id == account_id)
         async with self._database.read("listing keys") as connection:
             rows, cursor = await read_page(connection, API_KEYS.c.created_at, statement, page)
-        return [_key(row) for row in rows], cursor
+        return [key_of(row) for row in rows], cursor
 
     async def revoke_key(self, key_id: str, at: float, *, note: Note | None = None) -> ApiKey | None:
         """Revoke; returns the revoked key, `None` where there is no such key or it was revoked before."""
         async with self._database.write("revoking a key") as connection:
-            key = await _revoke(connection, key_id, at)
+            key = await revoke(connection, key_id, at)
             if key is None:
                 return None
             if note is not None:
                 entry = entry_of(note, key_id, key.account_id, before={"prefix": key.prefix})
                 await insert_entry(connection, entry)
-            await connection.execute(_COUNT_CHANGE)
+            await connection.execute(COUNT_CHANGE)
         return key
 
     async def replace_key(self, old_key_id: str, new_key: ApiKey, at: float, *, note: Note | None = None) -> bool:
         """Revoke the old key and insert the new one in one transaction; `False` where there is none to revoke."""
         async with self._database.write("replacing a key") as connection:
-            old = await _revoke(connection, old_key_id, at)
+            old = await revoke(connection, old_key_id, at)
             if old is None:
                 return False
             await _insert_key(connection, new_key)
@@ -127,11 +127,11 @@ class SqlAccounts:
                 after = {"key_id": new_key.id, **shown_key(new_key)}
                 entry = entry_of(note, old_key_id, old.account_id, before={"prefix": old.prefix}, after=after)
                 await insert_entry(connection, entry)
-            await connection.execute(_COUNT_CHANGE)
+            await connection.execute(COUNT_CHANGE)
         return True
 
 
-async def _revoke(connection: AsyncConnection, key_id: str, at: float) -> ApiKey | None:
+async def revoke(connection: AsyncConnection, key_id: str, at: float) -> ApiKey | None:
     """Revoke a key that is in force."""
     statement = (
         update(API_KEYS)
@@ -140,18 +140,20 @@ async def _revoke(connection: AsyncConnection, key_id: str, at: float) -> ApiKey
         .returning(API_KEYS)
     )
     row = (await connection.execute(statement)).first()
-    return None if row is None else _key(row)
+    return None if row is None else key_of(row)
 
 
 async def _insert_key(connection: AsyncConnection, key: ApiKey) -> None:
-    await connection.execute(insert(API_KEYS).values(_values(API_KEYS, key)))
+    await connection.execute(insert(API_KEYS).values(row_values(API_KEYS, key)))
 
 
-def _values(table: Table, thing: Account | ApiKey) -> dict[str, object]:
+def row_values(table: Table, thing: Account | ApiKey) -> dict[str, object]:
+    """Lay an account or a key out as its row."""
     return {column.name: getattr(thing, column.name) for column in table.columns}
 
 
-def _account(row: Row[tuple[object, ...]]) -> Account:
+def account_of(row: Row[tuple[object, ...]]) -> Account:
+    """Read an account from its row."""
     return Account(
         id=row.id,
         name=row.name,
@@ -166,7 +168,8 @@ def _account(row: Row[tuple[object, ...]]) -> Account:
     )
 
 
-def _key(row: Row[tuple[object, ...]]) -> ApiKey:
+def key_of(row: Row[tuple[object, ...]]) -> ApiKey:
+    """Read a key from its row."""
     return ApiKey(
         id=row.id,
         account_id=row.account_id,

@@ -186,3 +186,35 @@ USAGE_TOTALS = Table(
 
 ONLY_ROW = 1
 """The id of the single row in `changes` and `usage_totals`; the migration inserts it."""
+
+DISCORD_INTERACTIONS = Table(
+    "discord_interactions",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("answer", LargeBinary, nullable=False),
+)
+"""What was answered to each interaction; empty while the first answer is being found. An answer never holds a key."""
+
+DISCORD_CHALLENGES = Table(
+    "discord_challenges",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("discord_id", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("answer_digest", LargeBinary, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)
+"""Forms that wait to be sent in; a row is deleted by the one submit that may use it."""
+
+DISCORD_EVENTS = Table(
+    "discord_events",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("discord_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Index(None, "kind", "at"),
+    Index(None, "discord_id", "kind", "at"),
+)
+"""What limits are counted from and operators look at: keys issued, wrong answers, signals."""

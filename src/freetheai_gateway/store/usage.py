@@ -4,7 +4,7 @@ Roll-ups change only in the transaction that inserts the rows they count, and on
 replayed journal counts nothing twice. What a journal holds is here at most `JournalSettings.drain_s` later.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Delete, Row, Table, bindparam, delete, fun
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.clock import utc_day
+from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
@@ -181,12 +182,19 @@ class SqlUsage:
             rows = (await connection.execute(statement)).all()
         return [_usage_row(by, row) for row in rows]
 
-    async def successes_on(self, day: str) -> Mapping[str, int]:
-        """Count the delivered answers per account on a UTC day; accounts without one are absent."""
+    async def delivered_on(self, day: str) -> Delivered:
+        """Count the delivered answers and images per account on a UTC day; accounts without are absent."""
         accounts = USAGE_DAY_ACCOUNTS.c
-        statement = select(accounts.account_id, accounts.successes).where(accounts.day == day, accounts.successes > 0)
+        delivered = (accounts.successes > 0) | (accounts.images > 0)
+        statement = select(accounts.account_id, accounts.successes, accounts.images)
+        statement = statement.where(accounts.day == day, delivered)
         async with self._database.read("counting a day's answers") as connection:
-            return {row.account_id: int(row.successes) for row in await connection.execute(statement)}
+            rows = (await connection.execute(statement)).all()
+        return Delivered(
+            day=day,
+            answers={row.account_id: int(row.successes) for row in rows if row.successes},
+            images={row.account_id: int(row.images) for row in rows if row.images},
+        )
 
     async def account_days(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
         """Sum each of these UTC days of an account; a day without requests is absent."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from freetheai_gateway import __version__
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.pools import KeyLimits, Terms, Timeouts
@@ -15,6 +17,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 CHECK_S = 10.0
 """How long a list of models may take."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_DOMAIN_LABELS = 2
+"""Of the domain that a provider's regional hosts share: `api.bfl.ai` and `api.eu1.bfl.ai`."""
 _USER_AGENT = f"freetheai-gateway/{__version__}".encode()
 
 
@@ -28,6 +32,14 @@ def _x_api_key(key: str) -> tuple[bytes, bytes]:
 
 def _x_goog_api_key(key: str) -> tuple[bytes, bytes]:
     return b"x-goog-api-key", key.encode()
+
+
+def _x_key(key: str) -> tuple[bytes, bytes]:
+    return b"x-key", key.encode()
+
+
+def _key_word(key: str) -> tuple[bytes, bytes]:
+    return b"authorization", b"Key " + key.encode()
 
 
 def _fixed(path: str) -> Callable[[ProviderCall], str]:
@@ -51,6 +63,7 @@ class Api:
     credential: Callable[[str], tuple[bytes, bytes]] = _bearer
     version_path: str = ""
     headers: Headers = ()
+    lists_models: bool = True
 
 
 APIS: Mapping[str, Api] = {
@@ -68,6 +81,11 @@ APIS: Mapping[str, Api] = {
         headers=((b"anthropic-version", b"2023-06-01"),),
     ),
     "gemini": Api(paths={DialectName.GEMINI: _gemini_path}, credential=_x_goog_api_key, version_path="/v1beta"),
+    "openai-images": Api(paths={}),
+    "gemini-images": Api(paths={}, credential=_x_goog_api_key, version_path="/v1beta"),
+    "bfl": Api(paths={}, credential=_x_key, version_path="/v1", lists_models=False),
+    "fal": Api(paths={}, credential=_key_word, lists_models=False),
+    "ark": Api(paths={}, lists_models=False),
 }
 
 
@@ -155,13 +173,58 @@ class HTTPProvider:
         )
 
     def list_models(self, key_index: int) -> UpstreamRequest | None:
-        """Ask for the list of models, which every kind of provider has below its base path."""
+        """Ask for the list of models, which most kinds of providers have below their base path."""
+        if not self._api.lists_models:
+            return None
         return UpstreamRequest(
             method="GET",
             origin=self._origin,
             target=f"{self._base_path}{self._api.version_path}/models",
             headers=tuple(pair for pair in self._headers[key_index] if pair[0] != b"content-type"),
             timeouts=replace(self._config.timeouts, total_s=min(self._config.timeouts.total_s, CHECK_S)),
+        )
+
+    def request(
+        self, method: str, path: str, key_index: int, body: bytes = b"", content_type: bytes = b"application/json"
+    ) -> UpstreamRequest:
+        """Address and authenticate a call of a path below the base URL that is no dialect's."""
+        return self._request(method, self._base_path + path, key_index, body, content_type)
+
+    def is_own(self, url: str) -> bool:
+        """Whether an address that the provider gave is one of its own: its host, or one of the same domain."""
+        parts = urlsplit(url)
+        host, own = parts.hostname or "", self._origin.host
+        if parts.scheme != self._origin.scheme:
+            return False
+        if host == own:
+            return (parts.port or _DEFAULT_PORTS[parts.scheme]) == self._origin.port
+        domain = own.split(".")[-_DOMAIN_LABELS:]
+        return parts.scheme == "https" and len(domain) == _DOMAIN_LABELS and host.endswith("." + ".".join(domain))
+
+    def own_request(self, method: str, url: str, key_index: int) -> UpstreamRequest:
+        """Address and authenticate a call of an address that the provider gave.
+
+        One that is not the provider's own is looked for at the provider: a key never goes to a host that a reply
+        names.
+        """
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if not self.is_own(url):
+            return self._request(method, self._base_path + target, key_index)
+        origin, _ = parse_base_url(url, self._config.proxy)
+        return msgspec.structs.replace(self._request(method, target, key_index), origin=origin)
+
+    def _request(
+        self, method: str, target: str, key_index: int, body: bytes = b"", content_type: bytes = b"application/json"
+    ) -> UpstreamRequest:
+        headers = self._headers[key_index]
+        return UpstreamRequest(
+            method=method,
+            origin=self._origin,
+            target=target,
+            headers=tuple((name, content_type if name == b"content-type" else value) for name, value in headers),
+            body=body,
+            timeouts=self._config.timeouts,
         )
 
 

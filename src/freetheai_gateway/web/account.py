@@ -47,7 +47,8 @@ class AccountRoutes:
         await response.send_whole(200, (JSON, _PRIVATE), encode(body))
 
     async def _caller(self, request: Request, response: Response) -> Caller:
-        response.trace.caller = caller = await self._authenticator.caller(presented_key(request.headers))
+        key = presented_key(request.headers)
+        response.trace.caller = caller = await self._authenticator.caller(key, request.sender)
         return caller
 
 

@@ -22,6 +22,7 @@ from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.reloading import ReloadOutcome
 from freetheai_gateway.settings.load import from_document
 from freetheai_gateway.testing.clock import FakeClock
+from freetheai_gateway.web.openapi.document import Instance, build
 from tests.contract.edge.serving import Reply, Service, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -45,6 +46,14 @@ SQL = (
     "{name!r} %s %(id)s :id $1 ?1",
     "_%_%",
 )
+_PATHS = build(Instance("", "", "", public_catalog=False))["paths"]
+ASK_FOR_A_KEY = {
+    f"{method.upper()} {path.replace('{id}', 'glm/x')}"
+    for path, methods in _PATHS.items()
+    for method, operation in methods.items()
+    if "security" not in operation
+}
+"""Every route of the document that needs one."""
 _REQUEST_ID = re.compile(rb"req_[0-9A-Z]{26}")
 _senders = (f"198.51.{high}.{low}" for high, low in itertools.product(range(256), range(1, 255)))
 
@@ -246,10 +255,13 @@ async def test_body_when_it_is_hostile_then_400_or_413(target: Target) -> None:
 
 
 async def test_unknown_keys_when_one_address_makes_them_up_then_they_are_looked_up_no_more(target: Target) -> None:
-    """Well formed, so that only the database can tell; a proxy names the address, and a member behind it goes on."""
+    """Well formed, so that only the database can tell; a proxy names the address, and a member behind it goes on.
 
-    async def ask(key: str, *made_up: bytes) -> Reply:
-        lines = [b"GET /v1/models HTTP/1.1", b"host: a", b"authorization: Bearer " + key.encode()]
+    Every route that asks for a key is guarded.
+    """
+
+    async def ask(key: str, *made_up: bytes, line: str = "GET /v1/models") -> Reply:
+        lines = [line.encode() + b" HTTP/1.1", b"host: a", b"authorization: Bearer " + key.encode()]
         return await target.service.ask(b"\r\n".join([*lines, *made_up, b"x-forwarded-for: 203.0.113.77", b"", b""]))
 
     assert (await ask(target.key)).status == 200
@@ -258,6 +270,8 @@ async def test_unknown_keys_when_one_address_makes_them_up_then_they_are_looked_
     refused = await ask(new_key(), b"x-forwarded-for: 192.0.2.200")
     assert (refused.status, refused.error["code"]) == (429, "unknown_keys")
     assert 1 <= int(refused.headers["retry-after"]) <= 60
+    for line in sorted(ASK_FOR_A_KEY):
+        assert (await ask(new_key(), line=line)).status == 429, line
     target.gateway.authenticator.forget()
     assert (await ask(target.key)).status == 200
     assert (await target.get(PUBLIC, b"x-api-key: " + new_key().encode())).status == 401

@@ -1,6 +1,5 @@
 """The limiter under test and its clock; a further backend is one more parameter."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,17 +17,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def shared_or_not(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Limiter]:
+async def limiter(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Limiter]:
     """Every backend of the `Limiter` port; Redis is told the time, as it has one of its own."""
     if request.param == "memory":
         yield MemoryLimiter(clock)
         return
     async with redis_limiter(now=clock.wall) as limiter:
         yield limiter
-        await asyncio.sleep(0)
-
-
-@pytest.fixture
-def limiter(clock: FakeClock) -> Limiter:
-    """Give the backend of one process, whose waits are served within a turn of the loop."""
-    return MemoryLimiter(clock)

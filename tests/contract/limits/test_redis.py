@@ -1,7 +1,7 @@
 """What only a limiter over Redis has to show: several nodes, a node that dies, Redis that goes away and comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -9,11 +9,10 @@ from uuid import uuid4
 import pytest
 
 from freetheai_gateway.clock import SystemClock, utc_day
-from freetheai_gateway.domain.limits import Limits, Refusal, Rule
+from freetheai_gateway.domain.limits import Delivered, Limits, Refusal, Rule, Standing
 from freetheai_gateway.errors import ProviderUnavailable
 from freetheai_gateway.limits.memory import MemoryLimiter
-from freetheai_gateway.limits.redis import RedisLimiter
-from freetheai_gateway.limits.redis.limiter import RedisSettings
+from freetheai_gateway.limits.redis import RedisLimiter, RedisSettings
 from freetheai_gateway.limits.shared import OnFailure, SharedLimiter
 from freetheai_gateway.services.ports import Lease
 from freetheai_gateway.testing.clock import FakeClock
@@ -26,7 +25,7 @@ LONG_S = 30.0
 @pytest.fixture
 async def nodes() -> AsyncIterator[tuple[RedisLimiter, RedisLimiter]]:
     """Run two nodes on one Redis."""
-    settings = RedisSettings(TARGET, prefix=f"test-{uuid4().hex}", lease_s=0.6, poll_s=0.005)
+    settings = RedisSettings(TARGET, prefix=f"test-{uuid4().hex}:", lease_s=0.6)
     async with redis_limiter(settings=settings) as first, redis_limiter(settings=settings) as second:
         yield first, second
 
@@ -41,6 +40,10 @@ async def admitted(limiter: RedisLimiter | SharedLimiter, limits: Limits, accoun
     outcome = await limiter.admit(account, limits)
     assert not isinstance(outcome, Refusal)
     return outcome
+
+
+async def standings(limiter: RedisLimiter | SharedLimiter, limits: Limits) -> Sequence[Standing]:
+    return (await limiter.standings_of({"acc_1": limits}))["acc_1"]
 
 
 async def test_two_nodes_when_many_ask_at_once_then_exactly_the_limit_is_admitted(
@@ -98,7 +101,7 @@ async def test_admission_when_cancelled_before_the_reply_then_slot_and_count_are
         await asyncio.gather(task, return_exceptions=True)
 
     async with asyncio.timeout(5):
-        while any(standing.used for standing in await nodes[1].standings("acc_1", limits)):  # noqa: ASYNC110
+        while any(standing.used for standing in await standings(nodes[1], limits)):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -132,10 +135,10 @@ async def test_redis_when_it_goes_away_then_the_operators_choice_holds_and_it_he
         shared = SharedLimiter(redis, MemoryLimiter(FakeClock()), on_failure)
         before = await admitted(shared, ONE)
         assert isinstance(await shared.admit("acc_1", ONE), Refusal)
-        assert [standing.used for standing in await shared.standings("acc_1", ONE)] == [1]
+        assert [standing.used for standing in await standings(shared, ONE)] == [1]
         server.stop()
         await until(lambda: not shared.up)
-        assert [standing.used for standing in await shared.standings("acc_1", ONE)] == [0]
+        assert [standing.used for standing in await standings(shared, ONE)] == [0]
         before.settle(delivered=True)
         if on_failure == "deny":
             with pytest.raises(ProviderUnavailable, match="Limits can't be counted"):
@@ -166,10 +169,10 @@ async def test_days_when_restored_from_the_ledger_then_never_lowered(nodes: tupl
     """As after a Redis that lost its memory."""
     limits = Limits(daily_requests=5)
     day = utc_day(SystemClock().wall())
-    nodes[0].restore_day(day, {"acc_1": 3})
-    nodes[0].restore_day(day, {"acc_1": 1})
-    nodes[0].restore_day("1999-01-01", {"acc_1": 5})
-    (standing,) = await nodes[0].standings("acc_1", limits)
+    await nodes[0].restore_day(Delivered(day, {"acc_1": 3}))
+    await nodes[0].restore_day(Delivered(day, {"acc_1": 1}))
+    await nodes[0].restore_day(Delivered("1999-01-01", {"acc_1": 5}))
+    (standing,) = await standings(nodes[1], limits)
     assert standing.used == 3
 
 

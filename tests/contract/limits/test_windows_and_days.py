@@ -4,18 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from freetheai_gateway.domain.limits import UNLIMITED, Limits, Refusal, Rule, Standing
+from freetheai_gateway.clock import utc_day
+from freetheai_gateway.domain.limits import UNLIMITED, Delivered, Limits, Refusal, Rule, Standing
 from freetheai_gateway.services.ports import Lease, Limiter
 from freetheai_gateway.testing.clock import FakeClock
 
 BUCKET_S = 60 / 120
 """How much later than exactly a bucketed window may let go."""
-
-
-@pytest.fixture
-def limiter(shared_or_not: Limiter) -> Limiter:
-    """Give every backend."""
-    return shared_or_not
 
 
 async def admitted(limiter: Limiter, limits: Limits, account_id: str = "acc_1") -> Lease:
@@ -253,6 +248,63 @@ async def test_day_when_settled_after_midnight_before_any_admission_then_the_new
     await finished(limiter, limits)
 
 
+# --- images ---------------------------------------------------------------------------------------------------
+
+
+async def used_images(limiter: Limiter, limits: Limits) -> int:
+    (standing,) = (await limiter.standings_of({"acc_1": limits}))["acc_1"]
+    assert standing.rule is Rule.IMAGES_PER_DAY
+    return standing.used
+
+
+async def test_images_when_admitted_then_as_many_as_asked_for_are_reserved_and_those_made_are_kept(
+    limiter: Limiter, clock: FakeClock
+) -> None:
+    """Of four that were reserved one was made: five of eight are left for the next, six are not."""
+    limits = Limits(images_per_day=8)
+    lease = await limiter.admit("acc_1", limits, images=4)
+    assert not isinstance(lease, Refusal)
+    assert await used_images(limiter, limits) == 4
+    assert await limiter.admit("acc_1", limits, images=5) == Refusal(Rule.IMAGES_PER_DAY, 8, 4, 43_200.0)
+    lease.settle(delivered=True, images=1)
+    assert await used_images(limiter, limits) == 1
+    assert not isinstance(await limiter.admit("acc_1", limits, images=7), Refusal)
+
+
+async def test_images_when_the_cap_is_spent_then_requests_for_none_pass_and_midnight_gives_it_back(
+    limiter: Limiter, clock: FakeClock
+) -> None:
+    """The cap is over images and not over answers."""
+    limits = Limits(images_per_day=2)
+    lease = await limiter.admit("acc_1", limits, images=2)
+    assert not isinstance(lease, Refusal)
+    await finished(limiter, limits)
+    clock.advance(43_200)
+    assert not isinstance(await limiter.admit("acc_1", limits, images=2), Refusal)
+    lease.settle(delivered=True, images=2)
+    assert await used_images(limiter, limits) == 2
+
+
+# --- the ledger -----------------------------------------------------------------------------------------------
+
+
+async def test_restored_day_when_the_ledger_knows_more_then_it_is_taken_over_and_less_is_ignored(
+    limiter: Limiter, clock: FakeClock
+) -> None:
+    """A count is never lowered; another day changes nothing."""
+    limits = Limits(daily_requests=10, images_per_day=10)
+    await finished(limiter, limits)
+    today = utc_day(clock.wall())
+    for delivered in (
+        Delivered(today, {"acc_1": 5, "acc_2": 1}, {"acc_1": 3}),
+        Delivered(today, {"acc_1": 4}, {"acc_1": 1}),
+        Delivered(utc_day(clock.wall() - 86_400), {"acc_1": 9}, {"acc_1": 9}),
+    ):
+        await limiter.restore_day(delivered)
+    standings = await limiter.standings_of({"acc_1": limits, "acc_2": limits})
+    assert [[standing.used for standing in of_one] for of_one in standings.values()] == [[5, 3], [1, 0]]
+
+
 # --- concurrency ----------------------------------------------------------------------------------------------
 
 
@@ -270,12 +322,12 @@ async def test_concurrency_when_all_slots_are_taken_then_refused_until_one_is_se
 async def test_settle_when_called_again_then_only_the_first_call_counts(limiter: Limiter) -> None:
     """Slot, day and tokens are settled once, whatever is called how often."""
     limits = Limits(tokens_per_minute=100, concurrency=2, daily_requests=3)
-    first, second = await admitted(limiter, limits), await admitted(limiter, limits)
+    first = await admitted(limiter, limits)
+    await admitted(limiter, limits)
     for delivered in (False, True, True):
         first.settle(delivered=delivered, tokens=50)
-    second.settle(delivered=False)
-    third = await admitted(limiter, limits)
-    used = {standing.rule: standing.used for standing in third.standings}
+    standings = (await limiter.standings_of({"acc_1": limits}))["acc_1"]
+    used = {standing.rule: standing.used for standing in standings}
     assert used == {Rule.TOKENS_PER_MINUTE: 50, Rule.CONCURRENCY: 1, Rule.DAILY_REQUESTS: 1}
 
 
@@ -297,11 +349,13 @@ async def test_concurrency_when_the_limit_falls_below_what_runs_then_it_refuses_
 @pytest.mark.parametrize("rule", list(Rule))
 async def test_admission_when_one_rule_refuses_then_no_other_is_charged(limiter: Limiter, rule: Rule) -> None:
     """After fifty refusals by one rule, every rule has its whole limit."""
-    whole = Limits(requests_per_minute=1, tokens_per_minute=1, concurrency=1, daily_requests=1)
+    whole = Limits(requests_per_minute=1, tokens_per_minute=1, concurrency=1, daily_requests=1, images_per_day=1)
     tight = replace(whole, **{rule.value: 0})
     for _ in range(50):
-        assert (await refused(limiter, tight)).rule is rule
-    await admitted(limiter, whole)
+        outcome = await limiter.admit("acc_1", tight, images=1)
+        assert isinstance(outcome, Refusal)
+        assert outcome.rule is rule
+    assert not isinstance(await limiter.admit("acc_1", whole, images=1), Refusal)
 
 
 async def test_refusal_when_day_and_rate_say_no_then_the_longer_wait_is_named(

@@ -78,7 +78,7 @@ async def test_records_when_inserted_by_many_at_once_then_counted_once(usage: Sq
     records = [new_record() for _ in range(20)]
     new = await asyncio.gather(*(usage.insert(records) for _ in range(5)))
     assert sorted(new) == [0, 0, 0, 0, 20]
-    assert await usage.successes_on(TODAY) == {"acc_1": 20}
+    assert (await usage.delivered_on(TODAY)).answers == {"acc_1": 20}
 
 
 async def test_record_when_unstorable_then_refused_and_nothing_of_the_batch_is_kept(
@@ -137,7 +137,7 @@ async def test_successes_when_counted_then_by_utc_day_and_delivered_only(
             new_record(success=False, account_id="acc_2"),
         ]
     )
-    assert await usage.successes_on(TODAY) == {"acc_1": 2}
+    assert (await usage.delivered_on(TODAY)).answers == {"acc_1": 2}
 
 
 async def test_leaderboard_when_ranked_then_most_called_first_and_only_what_answered(

@@ -98,7 +98,7 @@ def test_daily_cap_of_a_tier_goes_before_that_of_access(
     tiers = [{"level": 1, "name": "One", "requests_per_minute": 5, "concurrency": 2, "tokens_per_minute": 700, **tier}]
     document = _with_model() | {"families": [], "access": access, "tiers": tiers, "limits": {"window_s": 30}}
     offer = _offer(document, tmp_path)
-    assert offer.catalogue.tier(1).limits == Limits(5, 700, 2, expected, 30.0)
+    assert offer.catalogue.tier(1).limits == Limits(5, 700, 2, expected, window_s=30.0)
 
 
 @pytest.mark.parametrize(("model", "level"), [({}, 2), ({"tier": 1}, 1), ({"tier": 3}, 3)])

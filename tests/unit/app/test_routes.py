@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.dialects.anthropic_messages import MessagesTranslator
 from freetheai_gateway.domain.health import Thresholds
@@ -16,6 +17,8 @@ from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.reports import NodeReports, NoSiblings
+from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.settings import default_settings
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.offers import PUBLIC_URL
 from freetheai_gateway.testing.ports import StaticKeyLookup
@@ -27,7 +30,11 @@ from tests.unit.services.governed import Governed
 from tests.unit.services.test_accounts import MemoryAccounts
 from tests.unit.web.answers import RankedUsage
 
-ASKS_FOR_NO_KEY = {"/v1/health", "/v1/openapi.json", "/v1", "/", "/healthz"}
+ASKS_FOR_NO_KEY = {"/v1/images/files/{id}", "/v1/health", "/v1/openapi.json", "/v1", "/", "/healthz"}
+
+
+def _ignore(_trace: Trace) -> None:
+    """Observe nothing."""
 
 
 async def _no_standings(_account_id: str, _limits: Limits) -> Sequence[Standing]:
@@ -45,6 +52,9 @@ def routes() -> list[Route]:
         authenticator=Authenticator(StaticKeyLookup(), governed.directory),
         completions=governed.completions,
         observer=observer,
+        images=build_images(
+            default_settings(), governed.directory, governed.admission, governed.ledger, clock=clock, observe=_ignore
+        ),
         token_counter=TokenCounter(
             governed.directory, governed.admission, governed.client, MessagesTranslator(), clock
         ),

@@ -27,7 +27,8 @@ def test_day_when_the_wall_clock_is_set_back_over_midnight_then_it_is_not_handed
 
 def test_restore_when_storage_lags_behind_then_the_count_is_never_lowered() -> None:
     """The larger of both counts stands; an older day says nothing."""
-    counters = Counters(day=DAY, delivered=7)
+    counters = Counters()
+    counters.restore_day(DAY, 7)
     counters.restore_day(DAY, 5)
     assert counters.delivered == 7
     counters.restore_day(DAY, 9)

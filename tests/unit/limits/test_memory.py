@@ -6,7 +6,7 @@ import random
 import pytest
 
 from freetheai_gateway.clock import utc_day
-from freetheai_gateway.domain.limits import UNLIMITED, Limits, Refusal, Rule
+from freetheai_gateway.domain.limits import UNLIMITED, Delivered, Limits, Refusal, Rule
 from freetheai_gateway.limits.memory import MemoryLease, MemoryLimiter
 from freetheai_gateway.testing.clock import FakeClock
 
@@ -28,7 +28,7 @@ async def admitted(limiter: MemoryLimiter, account_id: str, limits: Limits, wait
 async def test_restored_day_when_the_process_restarts_then_the_cap_goes_on(clock: FakeClock) -> None:
     """Two of three answers were delivered before the restart."""
     limiter, limits = MemoryLimiter(clock), Limits(daily_requests=3)
-    limiter.restore_day(utc_day(clock.wall()), {"acc_1": 2})
+    await limiter.restore_day(Delivered(utc_day(clock.wall()), {"acc_1": 2}))
     (await admitted(limiter, "acc_1", limits)).settle(delivered=True)
     refusal = await limiter.admit("acc_1", limits)
     assert isinstance(refusal, Refusal)
@@ -39,7 +39,7 @@ async def test_restored_day_when_the_process_restarts_then_the_cap_goes_on(clock
 async def test_restored_day_when_it_is_not_today_then_it_is_ignored(clock: FakeClock) -> None:
     """Yesterday's answers cost neither quota nor memory."""
     limiter = MemoryLimiter(clock)
-    limiter.restore_day(utc_day(clock.wall() - 86_400.0), {"acc_1": 2})
+    await limiter.restore_day(Delivered(utc_day(clock.wall() - 86_400.0), {"acc_1": 2}))
     assert limiter.accounts == 0
     await admitted(limiter, "acc_1", Limits(daily_requests=1))
 
@@ -97,6 +97,22 @@ async def test_memory_when_accounts_are_in_use_then_the_sweep_spares_them(clock:
     assert isinstance(await limiter.admit("acc_running", Limits(concurrency=1)), Refusal)
     assert isinstance(await limiter.admit("acc_day", Limits(daily_requests=1)), Refusal)
     running.settle(delivered=True)
+
+
+async def test_place_in_line_when_a_waiter_left_in_the_same_turn_then_it_is_free_at_once(clock: FakeClock) -> None:
+    """The fifth may wait as soon as one of four was cancelled, before its task has run."""
+    limiter, limits, loop = MemoryLimiter(clock), Limits(concurrency=1), asyncio.get_running_loop()
+    await admitted(limiter, "acc_1", limits)
+    waits = [loop.create_task(limiter.admit("acc_1", limits, wait_s=30.0)) for _ in range(4)]
+    await asyncio.sleep(0)
+    loop.call_soon(waits[2].cancel)  # right before the fifth's first step
+    fifth = loop.create_task(limiter.admit("acc_1", limits, wait_s=30.0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not fifth.done()
+    for wait in (*waits, fifth):
+        wait.cancel()
+    await asyncio.gather(*waits, fifth, return_exceptions=True)
 
 
 async def test_memory_when_a_request_waits_and_none_runs_then_the_sweep_spares_the_account(clock: FakeClock) -> None:

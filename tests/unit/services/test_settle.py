@@ -20,7 +20,7 @@ class CountingLease:
     def __init__(self) -> None:
         self.settled: list[tuple[bool, int]] = []
 
-    def settle(self, *, delivered: bool, tokens: int = 0) -> None:
+    def settle(self, *, delivered: bool, tokens: int = 0, images: int = 0) -> None:
         self.settled.append((delivered, tokens))
 
 

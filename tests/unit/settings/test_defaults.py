@@ -136,13 +136,18 @@ def test_tiers_when_nothing_is_configured_then_five_of_the_original_service() ->
 
 
 def test_catalogue_when_nothing_is_configured_then_the_demonstration_model() -> None:
-    """One local chat model with its plain label, in family Core."""
+    """A local chat model and drawings without AI, with their plain labels, in family Core."""
     settings = default_settings()
-    (model,) = settings.models
+    model, sketch = settings.models
+    assert (sketch.id, sketch.kind, sketch.features) == ("local/sketch", "image", ("generate", "edit", "mask"))
+    assert "without AI" in sketch.description
     assert (model.id, model.kind, model.features) == ("local/smollm2-135m", "chat", ("structured_outputs",))
     assert model.description == ("a 135-million-parameter demonstration model: it proves the pipe, not the quality.")
     assert (model.context_window, model.default_output_tokens) == (4096, 256)
-    assert [(provider.name, provider.api) for provider in settings.providers] == [("local", "llamacpp")]
+    assert [(provider.name, provider.api) for provider in settings.providers] == [
+        ("local", "llamacpp"),
+        ("sketch", "sketch"),
+    ]
     assert settings.providers[0].is_set_up
     assert [upstream.provider for upstream in model.upstreams] == ["local"]
     assert [(family.name, family.models, family.minimum_tier) for family in settings.families] == [
@@ -171,11 +176,11 @@ def test_demonstration_when_a_model_is_named_then_gone(load_text: Load) -> None:
 def test_demonstration_when_only_other_things_are_named_then_stays(load_text: Load) -> None:
     """Providers, families and tiers do not remove it; a family of one's own replaces the built-in one."""
     settings = load_text(PROVIDER + FAMILY).settings
-    assert [model.id for model in settings.models] == ["local/smollm2-135m"]
-    assert [provider.name for provider in settings.providers] == ["p", "local"]
+    assert [model.id for model in settings.models] == ["local/smollm2-135m", "local/sketch"]
+    assert [provider.name for provider in settings.providers] == ["p", "local", "sketch"]
     assert [family.name for family in settings.families] == ["F"]
     own = load_text('[[providers]]\nname = "local"\napi = "llamacpp"\nthreads = 2').settings
-    assert [provider.threads for provider in own.providers] == [2]
+    assert own.providers[0].threads == 2
 
 
 def test_tiers_when_any_is_named_then_the_built_in_ones_are_gone(load_text: Load) -> None:

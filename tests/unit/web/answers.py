@@ -1,8 +1,9 @@
 """What the tests of the handlers share: one call of a handler, and a store that knows a ranking."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import Decoder
@@ -69,9 +70,9 @@ class RankedUsage:
         """Know nothing."""
         return []
 
-    async def successes_on(self, day: str) -> Mapping[str, int]:
+    async def delivered_on(self, day: str) -> Delivered:
         """Know nothing."""
-        return {}
+        return Delivered(day, {})
 
     async def totals(self) -> UsageTotals:
         """Know nothing."""

@@ -1,11 +1,15 @@
 """Limits that several processes and nodes share, in Redis or Valkey: one script decides, on that server's clock.
 
+settings     where it is, and deadlines
 connection   one pipelined connection: commands of one turn of the loop go out as one write
-limiter      the port `Limiter`: leases that expire with the node that holds them, waiting in order
-limits.lua   the decision
+limits.lua   the decisions
+script       its text, and the commands that call it
+limiter      the port `Limiter`: asks, waits in line, keeps leases alive while this node lives
+turn, lease  one admission before and after its decision
 """
 
-from freetheai_gateway.limits.redis.connection import RedisAway, RedisConnection, RedisTarget, parse_target
+from freetheai_gateway.limits.redis.connection import RedisAway, RedisConnection
 from freetheai_gateway.limits.redis.limiter import RedisLimiter
+from freetheai_gateway.limits.redis.settings import RedisSettings, RedisTarget, parse_target
 
-__all__ = ["RedisAway", "RedisConnection", "RedisLimiter", "RedisTarget", "parse_target"]
+__all__ = ["RedisAway", "RedisConnection", "RedisLimiter", "RedisSettings", "RedisTarget", "parse_target"]

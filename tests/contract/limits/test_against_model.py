@@ -1,6 +1,7 @@
-"""The memory limiter against a model that keeps lists of instants and recounts them for every question."""
+"""Every limiter against a model that keeps lists of instants and recounts them for every question."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from hypothesis import settings
@@ -8,9 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from freetheai_gateway.domain.limits import Limits, Refusal, Rule
-from freetheai_gateway.limits.memory import MemoryLease, MemoryLimiter
+from freetheai_gateway.limits.memory import MemoryLimiter
+from freetheai_gateway.services.ports import Lease, Limiter
 from freetheai_gateway.testing.clock import FakeClock
+from tests.redis_server import redis_limiter
 
+LONG_S = 1_000_000.0
+"""Waits end by a slot or a cancellation, never by their time."""
 STEP_S = 0.25
 """All times are multiples of this; the model finds the end of a wait by trying them."""
 
@@ -20,6 +25,8 @@ CHOICES = [
     Limits(tokens_per_minute=50, concurrency=1, daily_requests=12),
     Limits(requests_per_minute=8, tokens_per_minute=30, concurrency=3, daily_requests=20),
     Limits(concurrency=2),
+    Limits(concurrency=2, images_per_day=4),
+    Limits(requests_per_minute=9, daily_requests=20, images_per_day=7),
     Limits(),
 ]
 
@@ -30,6 +37,7 @@ class Held:
 
     limits: Limits
     day: int
+    images: int
 
 
 @dataclass
@@ -40,6 +48,7 @@ class Model:
     charges: list[tuple[float, int]] = field(default_factory=list)
     running: list[Held] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    images: list[int] = field(default_factory=list)
 
     def used(self, rule: Rule, now_s: float, day: int) -> int:
         """Recount one rule."""
@@ -54,11 +63,17 @@ class Model:
             case Rule.DAILY_REQUESTS:
                 reserved = sum(held.limits.daily_requests is not None and held.day == day for held in self.running)
                 return self.answers.count(day) + reserved
+            case Rule.IMAGES_PER_DAY:
+                of_today = (held for held in self.running if held.limits.images_per_day is not None)
+                return self.images.count(day) + sum(held.images for held in of_today if held.day == day)
 
-    def decide(self, limits: Limits, now_s: float, wall_s: float) -> Held | Refusal:
+    def decide(self, limits: Limits, now_s: float, wall_s: float, images: int) -> Held | Refusal:
         """Try every rule; the longest wait speaks, concurrency only when alone."""
         day = int(wall_s // 86_400)
         refusals = []
+        cap, used = limits.images_per_day, self.used(Rule.IMAGES_PER_DAY, now_s, day)
+        if cap is not None and images and used + images > cap:
+            refusals.append(Refusal(Rule.IMAGES_PER_DAY, cap, used, 86_400.0 - wall_s % 86_400.0))
         for rule_ in (Rule.DAILY_REQUESTS, Rule.REQUESTS_PER_MINUTE, Rule.TOKENS_PER_MINUTE):
             limit = getattr(limits, rule_.value)
             if limit is not None and (used := self.used(rule_, now_s, day)) >= limit:
@@ -68,21 +83,25 @@ class Model:
                     while self.used(rule_, now_s + wait_s, day) >= limit:
                         wait_s += STEP_S
                 refusals.append(Refusal(rule_, limit, used, wait_s))
+        if any(refusal.rule is Rule.DAILY_REQUESTS for refusal in refusals):  # both end at midnight: answers speak
+            refusals = [refusal for refusal in refusals if refusal.rule is not Rule.IMAGES_PER_DAY]
         if refusals:
             return max(refusals, key=lambda refusal: refusal.retry_after_s)
         if limits.concurrency is not None and len(self.running) >= limits.concurrency:
             return Refusal(Rule.CONCURRENCY, limits.concurrency, len(self.running), 1.0)
-        held = Held(limits, day)
+        held = Held(limits, day, images)
         self.running.append(held)
         if limits.requests_per_minute is not None:
             self.requests.append(now_s)
         return held
 
-    def settle(self, held: Held, now_s: float, *, delivered: bool, tokens: int) -> None:
+    def settle(self, held: Held, now_s: float, *, delivered: bool, tokens: int, images: int) -> None:
         """Note what a request left behind."""
         self.running = [other for other in self.running if other is not held]
         if delivered and held.limits.daily_requests is not None:
             self.answers.append(held.day)
+        if held.limits.images_per_day is not None:
+            self.images += [held.day] * images
         if held.limits.tokens_per_minute is not None:
             self.charges.append((now_s, tokens))
 
@@ -91,22 +110,42 @@ class Model:
 class Waiter:
     """A request that waits in the limiter, and what the model says of it once it is decided."""
 
-    task: asyncio.Task[MemoryLease | Refusal]
+    task: asyncio.Task[Lease | Refusal]
+    images: int
     expected: Held | Refusal | None = None
 
 
-class LimiterMachine(RuleBasedStateMachine):
+async def turns_of_the_loop() -> None:
+    """Let every task that can run do so, those woken by the first included."""
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+class MemoryMachine(RuleBasedStateMachine):
     """One account, any order of calls, limits that change between them."""
+
+    limiter: Limiter
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.clock = FakeClock(wall=1_795_392_000.0 + 86_000.0)
-        self.limiter = MemoryLimiter(self.clock)
+        self.opened = AsyncExitStack()
+        self.limiter = self.loop.run_until_complete(self.open_limiter())
         self.model = Model()
         self.limits = CHOICES[0]
-        self.leases: list[tuple[MemoryLease, Held]] = []
+        self.leases: list[tuple[Lease, Held]] = []
         self.waiters: list[Waiter] = []
+
+    async def open_limiter(self) -> Limiter:
+        """Make the limiter of this machine."""
+        return MemoryLimiter(self.clock)
+
+    def counts(self) -> dict[Rule, int]:
+        """Ask the limiter what is used."""
+        everything = Limits(100, 100, 100, 100, 100)
+        standings = self.loop.run_until_complete(self.limiter.standings_of({"acc_1": everything}))["acc_1"]
+        return {standing.rule: standing.used for standing in standings}
 
     def teardown(self) -> None:
         """Let everyone leave: nothing may remain."""
@@ -115,50 +154,54 @@ class LimiterMachine(RuleBasedStateMachine):
         self.run_loop()
         for lease, _ in self.leases:
             lease.settle(delivered=False)
-        assert self.limiter.running == 0
+        assert self.counts()[Rule.CONCURRENCY] == 0
+        self.loop.run_until_complete(self.opened.aclose())
         self.loop.close()
+
+    async def admit(self, limits: Limits, wait_s: float, images: int) -> Lease | Refusal:
+        """Send a request."""
+        return await self.limiter.admit("acc_1", limits, wait_s=wait_s, images=images)
 
     def run_loop(self) -> None:
         """Give every task that can run the time to do so."""
-        for _ in range(4):
-            self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.run_until_complete(turns_of_the_loop())
 
-    def decide(self) -> Held | Refusal:
+    def decide(self, images: int) -> Held | Refusal:
         """Ask the model under the newest limits."""
-        return self.model.decide(self.limits, self.clock.monotonic(), self.clock.wall())
+        return self.model.decide(self.limits, self.clock.monotonic(), self.clock.wall(), images)
 
     def serve(self) -> None:
         """Let the model's first waiters in while a slot is free, then compare with what the tasks were told."""
         slots = self.limits.concurrency
         while self.waiters and (slots is None or len(self.model.running) < slots):
             waiter = self.waiters.pop(0)
-            waiter.expected = self.decide()
+            waiter.expected = self.decide(waiter.images)
             self.run_loop()
             self.compare(waiter.task.result(), waiter.expected)
         self.run_loop()
         assert not any(waiter.task.done() for waiter in self.waiters)
 
-    def compare(self, outcome: MemoryLease | Refusal, expected: Held | Refusal) -> None:
+    def compare(self, outcome: Lease | Refusal, expected: Held | Refusal) -> None:
         """Check that the limiter and the model say the same."""
         if isinstance(outcome, Refusal) or isinstance(expected, Refusal):
             assert outcome == expected
         else:
             self.leases.append((outcome, expected))
 
-    @rule(limits=st.sampled_from(CHOICES), waits=st.booleans())
-    def arrive(self, limits: Limits, waits: bool) -> None:
+    @rule(limits=st.sampled_from(CHOICES), waits=st.booleans(), images=st.integers(0, 3))
+    def arrive(self, limits: Limits, waits: bool, images: int) -> None:
         """Send a request, under whatever the limits are by now."""
         had_waiters = bool(self.waiters)
         self.limits = limits
-        task = self.loop.create_task(self.limiter.admit("acc_1", limits, wait_s=3_600.0 if waits else 0.0))
+        task = self.loop.create_task(self.admit(limits, LONG_S if waits else 0.0, images))
         self.run_loop()
         if had_waiters:
             self.serve()
-        expected = self.decide()
+        expected = self.decide(images)
         at_concurrency = isinstance(expected, Refusal) and expected.rule is Rule.CONCURRENCY
         if waits and at_concurrency and len(self.waiters) < 4:
             assert not task.done()
-            self.waiters.append(Waiter(task))
+            self.waiters.append(Waiter(task, images))
         else:
             self.compare(task.result(), expected)
 
@@ -167,15 +210,16 @@ class LimiterMachine(RuleBasedStateMachine):
         index=st.integers(0, 100),
         delivered=st.booleans(),
         tokens=st.integers(0, 40),
+        images=st.integers(0, 3),
         head_leaves=st.booleans(),
-        repeats=st.integers(1, 3),
     )
-    def end(self, index: int, delivered: bool, tokens: int, head_leaves: bool, repeats: int) -> None:
+    def end(self, index: int, delivered: bool, tokens: int, images: int, head_leaves: bool) -> None:
         """End a request, perhaps in the very turn in which the first waiter leaves."""
         lease, held = self.leases.pop(index % len(self.leases))
-        for _ in range(repeats):
-            lease.settle(delivered=delivered, tokens=tokens)
-        self.model.settle(held, self.clock.monotonic(), delivered=delivered, tokens=tokens)
+        made = min(images, held.images)
+        for _ in range(2):  # the second call does nothing
+            lease.settle(delivered=delivered, tokens=tokens, images=made)
+        self.model.settle(held, self.clock.monotonic(), delivered=delivered, tokens=tokens, images=made)
         if head_leaves and self.waiters:
             self.waiters.pop(0).task.cancel()
         self.run_loop()
@@ -199,11 +243,24 @@ class LimiterMachine(RuleBasedStateMachine):
     def standings_agree(self) -> None:
         """Check every count by a recount."""
         day = int(self.clock.wall() // 86_400)
-        everything = Limits(100, 100, 100, 100)
-        for standing in self.limiter.standing("acc_1", everything):
-            assert standing.used == self.model.used(standing.rule, self.clock.monotonic(), day)
-        assert self.limiter.running == len(self.model.running)
+        assert self.counts() == {rule_: self.model.used(rule_, self.clock.monotonic(), day) for rule_ in Rule}
 
 
-TestLimiterAgainstModel = LimiterMachine.TestCase
-TestLimiterAgainstModel.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+class RedisMachine(MemoryMachine):
+    """The same over Redis, which is told the time."""
+
+    async def open_limiter(self) -> Limiter:
+        """Connect."""
+        return await self.opened.enter_async_context(redis_limiter(now=self.clock.wall))
+
+    def run_loop(self) -> None:
+        """Let all that was sent be answered, and what the answers bring about be sent."""
+        for _ in range(3):
+            super().run_loop()
+            self.counts()
+
+
+TestMemoryAgainstModel = MemoryMachine.TestCase
+TestMemoryAgainstModel.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestRedisAgainstModel = RedisMachine.TestCase
+TestRedisAgainstModel.settings = settings(max_examples=10, stateful_step_count=40, deadline=None)

@@ -1,0 +1,100 @@
+"""The image routes put together: providers of pictures, use cases, files, handlers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from freetheai_gateway.clock import Clock, SystemClock
+from freetheai_gateway.dialects.openai_images import PictureRules
+from freetheai_gateway.dialects.protocol import Dialect
+from freetheai_gateway.services.admit import Admission
+from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.image_jobs import ImageJobs
+from freetheai_gateway.services.image_ports import ImageMaker
+from freetheai_gateway.services.images import ImagePolicy, Images
+from freetheai_gateway.services.ports import Ledger, Provider, UpstreamClient
+from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.settings.tree import Settings
+from freetheai_gateway.store.image_files import ImageFiles
+from freetheai_gateway.upstream.images.ark import Ark
+from freetheai_gateway.upstream.images.bfl import BlackForestLabs
+from freetheai_gateway.upstream.images.calls import Calls, Pace
+from freetheai_gateway.upstream.images.fal import Fal
+from freetheai_gateway.upstream.images.gemini_images import GeminiImages
+from freetheai_gateway.upstream.images.openai_images import OpenAIImages
+from freetheai_gateway.upstream.images.sketch import SketchProvider
+from freetheai_gateway.upstream.providers import HTTPProvider
+from freetheai_gateway.web.images import ImageRoutes
+from freetheai_gateway.web.routes import Route
+
+SKETCH_API = "sketch"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageServices:
+    """What the image routes need."""
+
+    images: Images
+    jobs: ImageJobs
+    files: ImageFiles
+
+
+def build_images(
+    settings: Settings,
+    directory: Directory,
+    admission: Admission,
+    ledger: Ledger,
+    *,
+    clock: Clock,
+    observe: Callable[[Trace], None],
+) -> ImageServices:
+    """Build the use cases of the image routes."""
+    own = settings.images
+    files = ImageFiles(own.directory, own.keep_s, clock, lambda: f"{directory.offer.site.public_url.rstrip('/')}/v1")
+    policy = ImagePolicy(PictureRules(max_pixels=own.max_pixels), own.deadline_s)
+    images = Images(directory, admission, ledger, clock, policy=policy, vault=files)
+    return ImageServices(images, ImageJobs(images, files, clock, keep_s=own.keep_s, observe=observe), files)
+
+
+def image_routes(
+    services: ImageServices, authenticator: Authenticator, max_body_bytes: int, dialect: Dialect
+) -> list[Route]:
+    """List the image routes."""
+    routes = ImageRoutes(authenticator, services.images, services.jobs, services.files, max_body_bytes=max_body_bytes)
+    return [
+        Route("/images/generations", {"POST": routes.generate}, dialect),
+        Route("/images/edits", {"POST": routes.edit}, dialect),
+        Route("/images/generations", {"GET": routes.show_job}, dialect, takes_rest="id"),
+        Route("/images/files", {"GET": routes.show_file}, dialect, takes_rest="id"),
+    ]
+
+
+MAKERS: Mapping[str, Callable[[Calls], ImageMaker]] = {
+    "openai-images": OpenAIImages,
+    "gemini-images": GeminiImages,
+    "bfl": BlackForestLabs,
+    "fal": Fal,
+    "ark": Ark,
+}
+"""Who makes pictures over HTTP, by the provider's api."""
+
+
+def make_image_maker(
+    api: str, provider: HTTPProvider, client: UpstreamClient, clock: Clock, pace: Pace | None = None
+) -> ImageMaker:
+    """Build the adapter of one provider."""
+    return MAKERS[api](Calls(provider, client, clock, pace or Pace()))
+
+
+def build_image_makers(
+    settings: Settings, providers: Mapping[str, Provider], client: UpstreamClient | None
+) -> Mapping[str, ImageMaker]:
+    """Find who makes pictures among the providers, by name; without a client only those that need none."""
+    makers: dict[str, ImageMaker] = {}
+    for each in settings.providers:
+        provider = providers.get(each.name)
+        if isinstance(provider, SketchProvider):
+            makers[each.name] = provider
+        elif isinstance(provider, HTTPProvider) and each.api in MAKERS and client is not None:
+            makers[each.name] = make_image_maker(each.api, provider, client, SystemClock())
+    return makers

@@ -1,0 +1,57 @@
+"""The commands as Discord is told them: one list, sent whole by `freetheai discord sync`."""
+
+Command = dict[str, object]
+
+_SUB_COMMAND, _STRING, _INTEGER, _USER = 1, 3, 4, 6
+_WHO: Command = {"type": _USER, "name": "member", "description": "Whose account", "required": True}
+
+
+def commands() -> list[Command]:
+    """List every command, in the order that members see."""
+    return [
+        _command("signup", "Get your API key"),
+        _command("resetkey", "Replace your API key by a new one"),
+        _command(
+            "models",
+            "Browse the models",
+            {
+                "type": _STRING,
+                "name": "search",
+                "description": "Part of a name",
+                "autocomplete": True,
+                "max_length": 100,
+            },
+        ),
+        _command("tiers", "What each tier allows, and which is yours"),
+        _command("tiermodels", "Which models your tier opens"),
+        _command("stats", "What your account has used"),
+        _command("modelstats", "The most used models of the last 30 days"),
+        _command(
+            "account",
+            "For operators: look after an account",
+            {"type": _SUB_COMMAND, "name": "show", "description": "Show an account", "options": [_WHO]},
+            {
+                "type": _SUB_COMMAND,
+                "name": "suspend",
+                "description": "Refuse an account's requests",
+                "options": [
+                    _WHO,
+                    {"type": _STRING, "name": "reason", "description": "The member is told", "max_length": 300},
+                ],
+            },
+            {"type": _SUB_COMMAND, "name": "restore", "description": "Serve an account again", "options": [_WHO]},
+            {
+                "type": _SUB_COMMAND,
+                "name": "tier",
+                "description": "Set an account's tier; without a level roles decide again",
+                "options": [
+                    _WHO,
+                    {"type": _INTEGER, "name": "level", "description": "The tier's level", "min_value": 1},
+                ],
+            },
+        ),
+    ]
+
+
+def _command(name: str, description: str, *options: Command) -> Command:
+    return {"type": 1, "name": name, "description": description, "options": list(options)}

@@ -1,0 +1,120 @@
+"""/signup and /resetkey: the form, its submit, the key's way to its owner, and the buttons below it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from freetheai_gateway.bot import words
+from freetheai_gateway.bot.answers import content, defer, replace, say
+from freetheai_gateway.bot.payload import Data, form_fields
+from freetheai_gateway.bot.reply import Answered
+from freetheai_gateway.jsonc import encode
+from freetheai_gateway.log import Log
+from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.key_desk.desk import Issued, KeyDesk, Sent
+from freetheai_gateway.services.key_desk.gates import Applicant, Refused
+from freetheai_gateway.services.key_desk.ports import DeliveryFailed, Purpose, Replies, Standing, Verdicts
+from freetheai_gateway.services.ports import StoreFailed
+
+_ISSUED_AT_ONCE = 2
+"""Keys wait here and not for the database's writer, which first answers need as well."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Asked:
+    """Who asks, in which interaction. Has no `repr`: `token` is a secret."""
+
+    interaction_id: str
+    token: str
+    applicant: Applicant
+    standing: Standing
+
+
+_PURPOSES = {purpose.value: purpose for purpose in Purpose}
+_VERDICTS = {
+    purpose: Verdicts(
+        good=encode(defer()),
+        wrong=encode(say(*words.try_again("That was not the answer.", purpose))),
+        stale=encode(say(*words.try_again("This form is no longer good.", purpose))),
+    )
+    for purpose in Purpose
+}
+
+
+class Forms:
+    """A key travels by one edit of a deferred answer, which only its owner sees, and by nothing else."""
+
+    def __init__(self, desk: KeyDesk, replies: Replies, directory: Directory, log: Log) -> None:
+        self._desk = desk
+        self._replies = replies
+        self._directory = directory
+        self._log = log
+        self._issuing = asyncio.Semaphore(_ISSUED_AT_ONCE)
+
+    async def called(self, data: Data, asked: Asked) -> Answered | None:
+        """Answer the commands that begin with a form. Raises `Refused`."""
+        purpose = _PURPOSES.get(data.name)
+        return None if purpose is None else await self._form(purpose, asked)
+
+    async def pressed(self, data: Data, asked: Asked) -> Answered | None:
+        """Answer the desk's buttons and its menu. Raises `Refused`."""
+        if data.custom_id == words.HIDE:
+            return Answered.of(replace(words.HIDDEN))
+        if data.custom_id == words.CLIENT:
+            offer = self._directory.offer
+            model = words.model_that_works(offer, offer.catalogue.default_tier)
+            return Answered.of(say(words.client_setup(data.values[0] if data.values else "", offer, model)))
+        what, _, name = data.custom_id.partition(":")
+        purpose = _PURPOSES.get(name) if what == "again" else None
+        return None if purpose is None else await self._form(purpose, asked)
+
+    async def submitted(self, data: Data, asked: Asked) -> Answered:
+        """Read a form; where it is good, answer that the key follows. Raises `Refused`."""
+        name, _, nonce = data.custom_id.partition(":")
+        purpose = _PURPOSES.get(name)
+        if purpose is None:
+            return Answered.of(say(words.OUTDATED))
+        fields = form_fields(data.components)
+        answer, honeypot = fields.get(words.ANSWER_FIELD, ""), fields.get(words.EMPTY_FIELD, "")
+        sent = Sent(asked.interaction_id, nonce, purpose, answer, honeypot)
+        first, is_good = await self._desk.read(sent, asked.applicant, asked.standing, _VERDICTS[purpose])
+        if not is_good:
+            return Answered(first)
+        return Answered(first, lambda: self._deliver(purpose, asked.applicant, asked.token))
+
+    async def _form(self, purpose: Purpose, asked: Asked) -> Answered:
+        form = await self._desk.form(purpose, asked.applicant, asked.standing)
+        rendered = encode(words.form(form))
+        return Answered(await self._desk.offer(form, asked.applicant, asked.interaction_id, rendered))
+
+    async def _deliver(self, purpose: Purpose, applicant: Applicant, token: str) -> None:
+        """Put the key in force and send it; whatever comes between, a key that was not delivered is revoked."""
+        try:
+            async with self._issuing:
+                issued = await self._desk.issue(purpose, applicant)
+        except Refused as refused:
+            await self._tell(token, refused.text)
+            return
+        except StoreFailed:
+            await self._tell(token, words.BUSY)
+            return
+        offer = self._directory.offer
+        model = words.model_that_works(offer, offer.catalogue.default_tier)
+        try:
+            await self._replies.edit(token, words.key_message(issued.secret, offer, model))
+        except DeliveryFailed as failed:
+            await self._take_back(issued, failed.code)
+            await self._tell(token, words.LOST)
+        except BaseException:
+            await self._take_back(issued, 0)
+            raise
+
+    async def _take_back(self, issued: Issued, code: int) -> None:
+        self._log.warning("discord_key_not_delivered", key=issued.key_id, discord_code=code)
+        await self._desk.take_back(issued)
+
+    async def _tell(self, token: str, text: str) -> None:
+        """End the waiting of the member with words; where even that fails, nobody is left to be told."""
+        try:
+            await self._replies.edit(token, content(text))
+        except DeliveryFailed as failed:
+            self._log.warning("discord_reply_failed", discord_code=failed.code)

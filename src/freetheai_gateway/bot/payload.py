@@ -1,0 +1,132 @@
+"""What Discord sends: the fields of an interaction that the desk reads, and a reader of forms that forgives."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import IntEnum
+
+import msgspec
+
+from freetheai_gateway.jsonc import Decoder, InvalidJSON
+from freetheai_gateway.services.key_desk.gates import Applicant
+
+_LONGEST_ID = 20
+_DEEPEST = 6
+"""Components nest three deep; a payload that goes on is not followed."""
+
+
+class Kind(IntEnum):
+    """Interaction types."""
+
+    PING = 1
+    COMMAND = 2
+    COMPONENT = 3
+    AUTOCOMPLETE = 4
+    MODAL = 5
+
+
+class User(msgspec.Struct, frozen=True):
+    """A Discord account."""
+
+    id: str
+    username: str = ""
+    global_name: str | None = None
+    bot: bool = False
+    system: bool = False
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A user as a member of the server."""
+
+    user: User | None = None
+    nick: str | None = None
+    roles: tuple[str, ...] = ()
+    joined_at: str | None = None
+    pending: bool | None = False
+    communication_disabled_until: str | None = None
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One option of a command, or a sub-command with its own."""
+
+    name: str
+    type: int = 0
+    value: str | int | float | bool | None = None
+    focused: bool = False
+    options: tuple["Option", ...] = ()
+
+
+class Data(msgspec.Struct, frozen=True):
+    """What was called, pressed or filled in."""
+
+    name: str = ""
+    custom_id: str = ""
+    values: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    components: tuple[object, ...] = ()
+
+
+class Interaction(msgspec.Struct, frozen=True):
+    """One interaction. `token` is a secret for 15 minutes; the struct's text must reach no log."""
+
+    type: int
+    id: str = ""
+    application_id: str = ""
+    token: str = ""
+    guild_id: str | None = None
+    member: Member | None = None
+    data: Data | None = None
+
+
+read_interaction: Decoder[Interaction] = Decoder(Interaction)
+
+
+def is_snowflake(text: str) -> bool:
+    """Whether a text has the form of an id."""
+    return 0 < len(text) <= _LONGEST_ID and text.isascii() and text.isdigit()
+
+
+def applicant_of(member: Member) -> Applicant:
+    """Take from a member what the gates look at. Raises `InvalidJSON` where there is no usable user in it."""
+    user = member.user
+    if user is None or not is_snowflake(user.id):
+        raise InvalidJSON("the member has no user")
+    return Applicant(
+        discord_id=user.id,
+        name=member.nick or user.global_name or user.username,
+        joined_at=_instant(member.joined_at),
+        roles=member.roles,
+        is_bot=user.bot or user.system,
+        is_pending=bool(member.pending),
+        timed_out_until=_instant(member.communication_disabled_until) or 0.0,
+    )
+
+
+def form_fields(components: tuple[object, ...]) -> dict[str, str]:
+    """Read what was filled in, by custom id: labels and action rows, `value` and `values`; null is nothing."""
+    return dict(_fields(components, _DEEPEST))
+
+
+def _fields(components: object, depth: int) -> Iterator[tuple[str, str]]:
+    if depth == 0 or not isinstance(components, list | tuple):
+        return
+    for component in components:
+        if not isinstance(component, dict):
+            continue
+        name, value = component.get("custom_id"), component.get("value")
+        if value is None and isinstance(component.get("values"), list) and component["values"]:
+            value = component["values"][0]
+        if isinstance(name, str) and isinstance(value, str):
+            yield name, value
+        yield from _fields([component.get("component")], depth - 1)
+        yield from _fields(component.get("components"), depth - 1)
+
+
+def _instant(text: str | None) -> float | None:
+    """Read an ISO 8601 instant; what is none counts as absent."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,122 @@
+"""What is asked of an image model and what it gives: neutral values between clients and providers. No I/O."""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from math import sqrt
+
+import msgspec
+
+from freetheai_gateway.domain.usage import Usage
+
+
+class Operation(StrEnum):
+    """What is done with a prompt; the values are the features of a model in the catalogue."""
+
+    GENERATE = "generate"
+    EDIT = "edit"
+
+
+class Size(msgspec.Struct, frozen=True):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """The area."""
+        return self.width * self.height
+
+    def __str__(self) -> str:
+        """Give the form of OpenAI's `size`."""
+        return f"{self.width}x{self.height}"
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture whose type and size were read from its own bytes, never from what someone said of it."""
+
+    data: bytes
+    media_type: str
+    size: Size
+
+    @property
+    def extension(self) -> str:
+        """The end of a file's name: `png`, `jpeg` or `webp`."""
+        return self.media_type.removeprefix("image/")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One request for pictures. `None` and "" stand for what the client left open.
+
+    `adjusted` are fields that were changed or left out already, by their names.
+    """
+
+    operation: Operation
+    prompt: str = field(repr=False)
+    count: int = 1
+    size: Size | None = None
+    quality: str = ""
+    background: str = ""
+    """`transparent` or `opaque`."""
+    output_format: str = ""
+    compression: int | None = None
+    moderation: str = ""
+    fidelity: str = ""
+    partial_images: int = 0
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
+    mask: Picture | None = field(default=None, repr=False)
+    adjusted: tuple[str, ...] = ()
+
+    def with_picture(self, picture: Picture) -> "Order":
+        """Give the order with one input more."""
+        return replace(self, pictures=(*self.pictures, picture))
+
+
+class MadePicture(msgspec.Struct, frozen=True):
+    """One picture that a provider made."""
+
+    picture: Picture
+    revised_prompt: str = ""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What a provider made. `adjusted` names the fields of the order that it could not follow to the letter."""
+
+    pictures: tuple[MadePicture, ...]
+    usage: Usage = Usage()
+    adjusted: tuple[str, ...] = ()
+
+
+RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+"""Aspect ratios that providers know by name."""
+
+
+def nearest_ratio(size: Size) -> str:
+    """Find the named aspect ratio that is nearest to a size, by factor."""
+
+    def distance(ratio: str) -> float:
+        across, down = (int(part) for part in ratio.split(":"))
+        factor = (size.width / size.height) / (across / down)
+        return max(factor, 1 / factor)
+
+    return min(RATIOS, key=distance)
+
+
+def fit(size: Size, *, step: int, least: int, most: int) -> Size:
+    """Scale a size so that both sides are multiples of `step` and the area lies between `least` and `most` pixels."""
+    scale = 1.0
+    if size.pixels < least:
+        scale = sqrt(least / size.pixels)
+    elif size.pixels > most:
+        scale = sqrt(most / size.pixels)
+    fitted = Size(_round(size.width * scale, step), _round(size.height * scale, step))
+    while fitted.pixels < least:
+        fitted = Size(fitted.width + step, fitted.height + step)
+    while fitted.pixels > most:
+        fitted = Size(max(step, fitted.width - step), max(step, fitted.height - step))
+    return fitted
+
+
+def _round(length: float, step: int) -> int:
+    return max(step, round(length / step) * step)

@@ -1,0 +1,175 @@
+"""What the key desk needs of the database and of Discord."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from freetheai_gateway.domain.accounts import Account, ApiKey
+
+
+class Purpose(StrEnum):
+    """What a form is for; a form of one purpose is worth nothing for another."""
+
+    SIGN_UP = "signup"
+    RESET = "resetkey"
+
+
+class Event(StrEnum):
+    """What is remembered of a member's dealings with the desk. The words are stored."""
+
+    KEY_ISSUED = "key_issued"
+    KEY_RESET = "key_reset"
+    WRONG_ANSWER = "wrong_answer"
+    HONEYPOT = "honeypot"
+    """The field that people leave empty was filled in: a signal for the operator, never a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database says of one Discord id."""
+
+    account: Account | None = None
+    live_key: ApiKey | None = None
+    wrong_answers: int = 0
+    """Since `since`."""
+    last_wrong_at: float = 0.0
+    last_reset_at: float | None = None
+    issued_this_hour: int = 0
+    """First keys that were issued to anybody in the hour before."""
+    known_answer: bytes = b""
+    """What the interaction that is being looked at was answered already."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenForm:
+    """A form that waits for its owner: `digest` is what its answer must come to."""
+
+    nonce: str
+    discord_id: str
+    purpose: Purpose
+    digest: bytes
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A form that came back, to be judged and spent in one step."""
+
+    interaction_id: str
+    nonce: str
+    discord_id: str
+    purpose: Purpose
+    digest: bytes
+    at: float
+    event_id: str
+    honeypot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The first answers to a submit, rendered: what is kept for whoever sends it again."""
+
+    good: bytes
+    wrong: bytes
+    stale: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A key to be put in force. `account` is inserted where the Discord id has none."""
+
+    account: Account
+    key: ApiKey
+    at: float
+    replace: bool
+    """Revoke the key that is in force and need one; else need that there is none."""
+    event_id: str
+    note_id: str
+    most_per_hour: int = 0
+    """Refuse where as many keys were issued in the hour before; 0 = no limit."""
+
+
+class Issue(StrEnum):
+    """What became of an order."""
+
+    DONE = "done"
+    NOT_NOW = "not_now"
+    """A key is in force where there should be none, or none where there should be one."""
+    HOUR_FULL = "hour_full"
+
+
+class DeskStore(Protocol):
+    """The desk's own tables beside the accounts; each method is one transaction."""
+
+    async def begin_interaction(self, interaction_id: str, at: float) -> bytes | None:
+        """Claim an interaction: `None` for the first to come, else its answer, empty where there is none yet."""
+        ...
+
+    async def keep_answer(self, interaction_id: str, answer: bytes) -> None:
+        """Keep the first answer for whoever sends the same interaction again."""
+        ...
+
+    async def answer_of(self, interaction_id: str) -> bytes:
+        """Read the answer of a claimed interaction; empty where there is none yet."""
+        ...
+
+    async def standing(self, discord_id: str, since: float, hour_ago: float, interaction_id: str) -> Standing:
+        """Read what is known of a Discord id, with its wrong answers since an instant, in one statement."""
+        ...
+
+    async def keys_issued(self, since: float) -> list[float]:
+        """List when first keys were issued since an instant, oldest first."""
+        ...
+
+    async def open_form(self, form: OpenForm, interaction_id: str, answer: bytes, at: float) -> bytes:
+        """Keep a form with its rendering; gives the rendering that counts, an earlier one where there is one."""
+        ...
+
+    async def submit(self, submit: Submit, verdicts: Verdicts) -> tuple[bytes, bool]:
+        """Judge a form and spend it; gives the answer that counts, and whether a key is now to be issued.
+
+        That is so once only: the same interaction sent again gets the same answer and `False`.
+        """
+        ...
+
+    async def issue(self, order: Order) -> Issue:
+        """Put a key in force, or say why not: account, key, event and audit entry together or nothing."""
+        ...
+
+    async def take_back(self, key_id: str, event_id: str, note_id: str, at: float) -> None:
+        """Revoke a key that did not reach its owner, and charge the member nothing for it."""
+        ...
+
+    async def use_since(self, account_id: str, day: str) -> "Use":
+        """Sum what an account used from a UTC day on."""
+        ...
+
+    async def forget_old(self, before: float) -> None:
+        """Delete interactions and forms from before an instant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What an account was answered."""
+
+    requests: int = 0
+    successes: int = 0
+    tokens: int = 0
+
+
+class DeliveryFailed(Exception):
+    """A message did not reach Discord. Holds Discord's error code only, 0 where it gave none."""
+
+    def __init__(self, code: int = 0, status: int = 0) -> None:
+        super().__init__(f"Discord answered {status}, code {code}")
+        self.code = code
+        self.status = status
+
+
+class Replies(Protocol):
+    """Edits what an interaction was answered with, through the interaction's own token."""
+
+    async def edit(self, token: str, message: dict[str, object]) -> None:
+        """Replace the deferred answer. Raises `DeliveryFailed` when it is final."""
+        ...

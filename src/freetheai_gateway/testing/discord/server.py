@@ -1,0 +1,161 @@
+"""The fake's state and its REST side, as an `UpstreamClient`: no socket, the clock of the test."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.jsonc import decode_any, encode
+from freetheai_gateway.services.key_desk.gates import DISCORD_EPOCH_MS
+from freetheai_gateway.services.ports import UpstreamFailed, UpstreamRequest
+from freetheai_gateway.testing.discord.rules import Illegal, check_commands, check_message
+from freetheai_gateway.testing.ports import FakeReply
+
+APPLICATION_ID = "900000000000000001"
+GUILD_ID = "100000000000000001"
+BOT_TOKEN = "bot-token-of-the-fake"  # noqa: S105 - of the fake only
+BASE = "http://discord.test/api/v10"
+_SEED = bytes(range(32))
+_EDIT = re.compile(r"/api/v10/webhooks/(\d+)/([^/]+)/messages/@original")
+_COMMANDS = re.compile(r"/api/v10/applications/(\d+)/guilds/(\d+)/commands")
+_ME = re.compile(r"/api/v10/applications/@me")
+_ROLES = re.compile(r"/api/v10/guilds/(\d+)/roles")
+_MEMBER = re.compile(r"/api/v10/guilds/(\d+)/members/(\d+)")
+TOKEN_LIVES_S = 900.0
+
+
+@dataclass
+class Shown:
+    """One interaction as Discord keeps it: `message` is what its owner sees at the end."""
+
+    token: str
+    at: float
+    acknowledged: bool = False
+    message: dict[str, Any] | None = None
+    edits: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A scripted answer in place of the right one."""
+
+    status: int
+    code: int = 0
+    retry_after: float | None = None
+    is_global: bool = False
+
+
+class FakeDiscord:
+    """One application in one server. `failures` are given to the next REST calls, in order."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.private_key = Ed25519PrivateKey.from_private_bytes(_SEED)
+        self.public_key = self.private_key.public_key().public_bytes_raw().hex()
+        self.interactions: dict[str, Shown] = {}
+        self.commands: list[dict[str, Any]] = []
+        self.endpoint: str | None = None
+        self.roles: list[str] = [GUILD_ID]
+        self.members: dict[str, dict[str, Any]] = {}
+        self.failures: list[Failure | UpstreamFailed] = []
+        self.calls: list[UpstreamRequest] = []
+        self.hold: asyncio.Event | None = None
+        """Where set, calls wait for it; `held` is set when one does."""
+        self.held = asyncio.Event()
+        self._counter = 0
+
+    def snowflake(self, at: float | None = None) -> str:
+        """Make an id that says when it was made."""
+        self._counter += 1
+        wall = self.clock.wall() if at is None else at
+        return str((int(wall * 1000) - DISCORD_EPOCH_MS) << 22 | self._counter & 0x3FFFFF)
+
+    async def send(self, request: UpstreamRequest) -> FakeReply:
+        """Answer one REST call as Discord does."""
+        self.calls.append(request)
+        if self.hold is not None:
+            self.held.set()
+            await self.hold.wait()
+        await asyncio.sleep(0)
+        headers = dict(request.headers)
+        assert headers.get(b"user-agent", b"").startswith(b"DiscordBot ("), "Discord blocks other user agents"
+        if self.failures:
+            failure = self.failures.pop(0)
+            if isinstance(failure, UpstreamFailed):
+                raise failure
+            return _refusal(failure)
+        for pattern, answer in self._routes():
+            found = pattern.fullmatch(request.target)
+            if found is not None:
+                return answer(request, headers, *found.groups())
+        raise AssertionError(f"{request.method} {request.target[:40]} is no route of the fake")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def _routes(self) -> list[tuple[re.Pattern[str], Callable[..., FakeReply]]]:
+        return [
+            (_EDIT, self._edit),
+            (_COMMANDS, self._put_commands),
+            (_MEMBER, self._member),
+            (_ME, self._me),
+            (_ROLES, self._roles),
+        ]
+
+    def _me(self, _request: UpstreamRequest, headers: dict[bytes, bytes]) -> FakeReply:
+        if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
+            return _refusal(Failure(401))
+        return _ok({"verify_key": self.public_key, "interactions_endpoint_url": self.endpoint})
+
+    def _roles(self, _request: UpstreamRequest, _headers: dict[bytes, bytes], guild: str) -> FakeReply:
+        return _refusal(Failure(404, 10004)) if guild != GUILD_ID else _ok([{"id": role} for role in self.roles])
+
+    def _edit(self, request: UpstreamRequest, headers: dict[bytes, bytes], _app: str, token: str) -> FakeReply:
+        assert b"authorization" not in headers, "the bot's token has no business on a token route"
+        shown = self.interactions.get(token)
+        if shown is None or self.clock.wall() > shown.at + TOKEN_LIVES_S:
+            return _refusal(Failure(401, 50027))
+        if not shown.acknowledged:
+            return _refusal(Failure(404, 10015))
+        message = decode_any(request.body)
+        try:
+            assert isinstance(message, dict)
+            check_message(message)
+        except Illegal:
+            return _refusal(Failure(400, 50035))
+        shown.message = message
+        shown.edits += 1
+        shown.changed.set()
+        return _ok({"id": self.snowflake()})
+
+    def _put_commands(self, request: UpstreamRequest, headers: dict[bytes, bytes], _a: str, _g: str) -> FakeReply:
+        if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
+            return _refusal(Failure(401))
+        if request.method == "PUT":
+            commands = decode_any(request.body)
+            assert isinstance(commands, list)
+            check_commands(commands)
+            self.commands = [{"id": self.snowflake(), **command} for command in commands]
+        return _ok(self.commands)
+
+    def _member(self, _request: UpstreamRequest, _headers: dict[bytes, bytes], guild: str, user: str) -> FakeReply:
+        if guild != GUILD_ID:
+            return _refusal(Failure(404, 10004))
+        member = self.members.get(user)
+        return _refusal(Failure(404, 10007)) if member is None else _ok(member)
+
+
+def _ok(body: object) -> FakeReply:
+    return FakeReply(encode(body))
+
+
+def _refusal(failure: Failure) -> FakeReply:
+    body: dict[str, object] = {"code": failure.code, "message": "refused by the fake"}
+    if failure.retry_after is not None:
+        body |= {"retry_after": failure.retry_after, "global": failure.is_global}
+    return FakeReply(encode(body), status=failure.status)

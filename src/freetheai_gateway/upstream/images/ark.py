@@ -1,0 +1,102 @@
+"""`ark`: Seedream on BytePlus ModelArk and Volcengine Ark. One call a picture; no mask, and an area of its own."""
+
+from base64 import b64encode
+
+import msgspec
+
+from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Picture, fit
+from freetheai_gateway.domain.usage import Usage, token_count
+from freetheai_gateway.jsonc import ReplyDecoder, encode
+from freetheai_gateway.services.image_ports import Ask
+from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malformed, picture_of, read, refused, several
+
+_STEP, _LEAST, _LEAST_OF_4_0, _MOST = 16, 3_686_400, 921_600, 16_777_216
+"""Pixels: from Seedream 4.5 on at least 1920x1920, before it 1280x720; at most 4096x4096."""
+
+
+class _Error(msgspec.Struct):
+    code: str | None = None
+
+
+class _Item(msgspec.Struct):
+    b64_json: str | None = None
+    url: str | None = None
+    error: _Error | None = None
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    output_tokens: object = None
+
+
+class _Reply(msgspec.Struct):
+    data: list[_Item] = []
+    usage: _Usage = _Usage()
+
+
+_decode: ReplyDecoder[_Reply] = ReplyDecoder(_Reply)
+
+
+class Ark:
+    """Implements `ImageMaker`."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def make(self, ask: Ask) -> Made:
+        """Make each picture by a call of its own."""
+        fields, adjusted = _fields(ask.order, ask.upstream_model)
+        body = encode(fields)
+        spent: list[int] = []
+
+        async def make_one() -> list[MadePicture]:
+            reply = read(_decode, await self._calls.post(ask, "/images/generations", body), ask)
+            spent.append(token_count(reply.usage.output_tokens))
+            return [MadePicture(await self._picture(ask, reply))]
+
+        pictures = await several(ask, make_one)
+        adjusted = adjusted if len(pictures) == ask.order.count else (*adjusted, "n")
+        return Made(pictures, Usage(output_tokens=sum(spent)), adjusted)
+
+    async def _picture(self, ask: Ask, reply: _Reply) -> Picture:
+        for item in reply.data:
+            if item.error is not None:
+                raise _fault(ask, item.error.code or "")
+            if item.b64_json:
+                return picture_of(ask, item.b64_json)
+            if item.url:
+                return await self._calls.download(ask, item.url)
+        raise malformed(ask, "the reply holds no picture")
+
+
+def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
+    unsaid = {
+        "quality": order.quality,
+        "background": order.background,
+        "output_compression": order.compression is not None,
+        "moderation": order.moderation,
+        "input_fidelity": order.fidelity,
+        "output_format": order.output_format,
+        "mask": order.mask is not None,
+    }
+    adjusted = [name for name, value in unsaid.items() if value]
+    fields: dict[str, object] = {
+        "model": model,
+        "prompt": order.prompt,
+        "response_format": "b64_json",
+        "watermark": False,
+        "sequential_image_generation": "disabled",
+    }
+    if order.size is not None:
+        least = _LEAST_OF_4_0 if "seedream-4-0" in model else _LEAST
+        size = fit(order.size, step=_STEP, least=least, most=_MOST)
+        fields["size"] = str(size)
+        adjusted += ["size"] if size != order.size else []
+    if order.operation is Operation.EDIT:
+        urls = [f"data:{each.media_type};base64,{b64encode(each.data).decode()}" for each in order.pictures]
+        fields["image"] = urls[0] if len(urls) == 1 else urls
+    return fields, tuple(adjusted)
+
+
+def _fault(ask: Ask, code: str) -> Exception:
+    words = ("Sensitive", "Risk", "Copyright")
+    return refused(ask) if any(word in code for word in words) else failed_inside(ask, "an element holds an error")

@@ -1,0 +1,93 @@
+"""`bfl`: Black Forest Labs. Submit, ask the address that came back until it is ready, fetch the result at once.
+
+The address of a result ends after ten minutes. There is no way to cancel. Source: docs.bfl.ai, as far as it is public.
+"""
+
+from base64 import b64encode
+
+import msgspec
+
+from freetheai_gateway.domain.images import Made, MadePicture, Order, fit
+from freetheai_gateway.jsonc import ReplyDecoder, encode
+from freetheai_gateway.services.image_ports import Ask
+from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malformed, read, refused, several
+
+_LEAST = 256 * 256
+_OLD_MOST, _MOST = 1_440 * 1_024, 2_048 * 2_048
+_OLD = ("flux-dev", "flux-pro", "flux-kontext")
+_REFUSALS = frozenset({"Request Moderated", "Content Moderated"})
+_WAITS = frozenset({"Pending", "Queued", "Processing"})
+
+
+class _Submitted(msgspec.Struct):
+    id: str = ""
+    polling_url: str = ""
+
+
+class _Result(msgspec.Struct):
+    sample: str = ""
+
+
+class _State(msgspec.Struct):
+    status: str = ""
+    result: _Result | None = None
+
+
+_decode_submitted: ReplyDecoder[_Submitted] = ReplyDecoder(_Submitted)
+_decode_state: ReplyDecoder[_State] = ReplyDecoder(_State)
+
+
+class BlackForestLabs:
+    """Implements `ImageMaker`."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def make(self, ask: Ask) -> Made:
+        """Make each picture by a job of its own."""
+        fields, adjusted = _fields(ask.order, ask.upstream_model)
+        body = encode(fields)
+
+        async def make_one() -> list[MadePicture]:
+            data = await self._calls.post(ask, f"/v1/{ask.upstream_model}", body)
+            submitted = read(_decode_submitted, data, ask)
+            if not submitted.polling_url:
+                raise malformed(ask, "the reply names no polling_url")
+            url = await self._calls.poll(lambda: self._look(ask, submitted.polling_url))
+            return [MadePicture(await self._calls.download(ask, url))]
+
+        pictures = await several(ask, make_one)
+        return Made(pictures, adjusted=adjusted if len(pictures) == ask.order.count else (*adjusted, "n"))
+
+    async def _look(self, ask: Ask, url: str) -> str | None:
+        state = read(_decode_state, await self._calls.get(ask, url), ask)
+        if state.status in _WAITS:
+            return None
+        if state.status in _REFUSALS:
+            raise refused(ask)
+        if state.status != "Ready" or state.result is None or not state.result.sample:
+            raise failed_inside(ask, "the job failed")
+        return state.result.sample
+
+
+def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
+    old = model.startswith(_OLD)
+    unsaid = {
+        "quality": order.quality,
+        "background": order.background,
+        "output_compression": order.compression is not None,
+        "moderation": order.moderation,
+        "input_fidelity": order.fidelity,
+        "mask": order.mask is not None,
+        "output_format": order.output_format == "webp",
+    }
+    adjusted = [name for name, value in unsaid.items() if value]
+    kind = order.output_format if order.output_format in {"png", "jpeg"} else "png"
+    fields: dict[str, object] = {"prompt": order.prompt, "output_format": kind}
+    if order.size is not None:
+        size = fit(order.size, step=32 if old else 16, least=_LEAST, most=_OLD_MOST if old else _MOST)
+        fields |= {"width": size.width, "height": size.height}
+        adjusted += ["size"] if size != order.size else []
+    for index, picture in enumerate(order.pictures, 1):
+        fields["input_image" if index == 1 else f"input_image_{index}"] = b64encode(picture.data).decode()
+    return fields, tuple(adjusted)

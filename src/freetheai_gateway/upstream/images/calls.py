@@ -1,0 +1,178 @@
+"""Calls of image providers: one whole reply, polling, the fetching of results, and what failures become."""
+
+import asyncio
+import binascii
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.dialects.complaint import parse_complaint
+from freetheai_gateway.dialects.openai_images import find_picture
+from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.domain.failures import ERROR_IN_REPLY, HTTP, MALFORMED, Mishap
+from freetheai_gateway.domain.images import MadePicture, Picture
+from freetheai_gateway.errors import ContentPolicyViolation, GatewayError
+from freetheai_gateway.jsonc import InvalidJSON, ReplyDecoder
+from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
+from freetheai_gateway.services.image_ports import Ask
+from freetheai_gateway.services.ports import UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest
+from freetheai_gateway.services.provider_errors import from_complaint, from_transport, provider_failed
+from freetheai_gateway.upstream.providers import HTTPProvider, parse_base_url
+
+T = TypeVar("T")
+
+MAX_REPLY_BYTES = 96 * 1024 * 1024
+MAX_PICTURE_BYTES = 48 * 1024 * 1024
+_GOOD = range(200, 300)
+_CANCEL_S = 5.0
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How often a result is asked for: seconds until the first time, at most between two, and the factor between."""
+
+    first_s: float = 0.5
+    most_s: float = 2.0
+    factor: float = 1.3
+
+
+class Calls:
+    """Calls one provider."""
+
+    def __init__(self, provider: HTTPProvider, client: UpstreamClient, clock: Clock, pace: Pace) -> None:
+        self.provider = provider
+        self._client = client
+        self._clock = clock
+        self._pace = pace
+
+    async def post(self, ask: Ask, path: str, body: bytes, content_type: bytes = b"application/json") -> bytes:
+        """Send to a path below the base URL; gives the whole reply."""
+        request = self.provider.request("POST", path, ask.key_index, body, content_type)
+        return await self._whole(request, ask, MAX_REPLY_BYTES)
+
+    async def open(self, ask: Ask, path: str, body: bytes, content_type: bytes = b"application/json") -> UpstreamReply:
+        """Send as `post`; gives a reply that is read as a stream. The caller closes it."""
+        return await self._send(self.provider.request("POST", path, ask.key_index, body, content_type), ask)
+
+    async def get(self, ask: Ask, url: str) -> bytes:
+        """Ask for an address that the provider gave, with the key, if it is one of the provider's own."""
+        return await self._whole(self.provider.own_request("GET", url, ask.key_index), ask, MAX_REPLY_BYTES)
+
+    async def cancel(self, ask: Ask, url: str) -> None:
+        """Tell the provider that nobody waits any more; what it says to that changes nothing."""
+        with suppress(GatewayError, TimeoutError):
+            async with asyncio.timeout(_CANCEL_S):
+                await self._whole(self.provider.own_request("PUT", url, ask.key_index), ask, MAX_ERROR_BYTES)
+
+    async def download(self, ask: Ask, url: str) -> Picture:
+        """Fetch a result without any credential: `https`, or the provider's own host."""
+        if url.startswith("data:"):
+            return picture_of(ask, url.partition(",")[2])
+        parts = urlsplit(url)
+        if not parts.hostname or (parts.scheme != "https" and not self.provider.is_own(url)):
+            raise malformed(ask, "the address of the result is not https")
+        origin, path = parse_base_url(f"{parts.scheme}://{parts.netloc}{parts.path}")
+        target = (parts.path or path or "/") + (f"?{parts.query}" if parts.query else "")
+        data = await self._whole(UpstreamRequest("GET", origin, target), ask, MAX_PICTURE_BYTES)
+        return verified(ask, data)
+
+    async def poll(self, look: Callable[[], Awaitable[T | None]]) -> T:
+        """Look again and again until there is something; the deadline is the caller's."""
+        pause_s = self._pace.first_s
+        while True:
+            await asyncio.sleep(pause_s)
+            found = await look()
+            if found is not None:
+                return found
+            pause_s = min(self._pace.most_s, pause_s * self._pace.factor)
+
+    async def _send(self, request: UpstreamRequest, ask: Ask) -> UpstreamReply:
+        try:
+            reply = await self._client.send(request)
+        except UpstreamFailed as failed:
+            raise from_transport(failed, ask.trace) from failed
+        if reply.status in _GOOD:
+            return reply
+        try:
+            body = await Body(reply).read_all(MAX_ERROR_BYTES)
+        except (MalformedReply, UpstreamFailed):
+            body = b""  # the status alone decides then
+        finally:
+            reply.close()
+        raise from_complaint(parse_complaint(reply.status, body), reply, self._clock.wall(), ask.trace)
+
+    async def _whole(self, request: UpstreamRequest, ask: Ask, limit: int) -> bytes:
+        reply = await self._send(request, ask)
+        try:
+            return await Body(reply).read_all(limit)
+        except UpstreamFailed as failed:
+            raise from_transport(failed, ask.trace) from failed
+        except MalformedReply as fault:
+            raise malformed(ask, str(fault)) from None
+        finally:
+            reply.close()
+
+
+def read(decode: ReplyDecoder[T], data: bytes, ask: Ask) -> T:
+    """Decode a reply. Raises `ProviderError`."""
+    try:
+        return decode(data)
+    except InvalidJSON:
+        raise malformed(ask, "the reply is not what the provider documents") from None
+
+
+def picture_of(ask: Ask, base64_text: str) -> Picture:
+    """Decode and verify a result that came as base64."""
+    try:
+        data = binascii.a2b_base64(base64_text)
+    except ValueError:
+        raise malformed(ask, "the result is not base64") from None
+    return verified(ask, data)
+
+
+def verified(ask: Ask, data: bytes) -> Picture:
+    """Check that a result is a picture. Raises `ProviderError`."""
+    picture = find_picture(data)
+    if picture is None:
+        raise malformed(ask, "the result is not a picture")
+    return picture
+
+
+async def several(ask: Ask, make_one: Callable[[], Awaitable[Sequence[MadePicture]]]) -> tuple[MadePicture, ...]:
+    """Make as many pictures as were ordered, side by side, where a provider makes one at a time.
+
+    Fewer are an answer, none is the first error.
+    """
+    results = await asyncio.gather(*(make_one() for _ in range(ask.order.count)), return_exceptions=True)
+    made = [picture for result in results if not isinstance(result, BaseException) for picture in result]
+    if not made:
+        raise next(result for result in results if isinstance(result, BaseException))
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, GatewayError):
+            raise result
+    ask.trace.mishap = None
+    return tuple(made)
+
+
+def refused(ask: Ask) -> GatewayError:
+    """Say that the provider refused the content."""
+    ask.trace.outcome = "content_policy"
+    ask.trace.mishap = Mishap(HTTP, status=400, callers_fault=True)
+    return ContentPolicyViolation(f"The provider of {ask.trace.model} refused the content.")
+
+
+def failed_inside(ask: Ask, cause: str) -> GatewayError:
+    """Say that a job of the provider failed; `cause` is for the operator and free of foreign text."""
+    ask.trace.outcome, ask.trace.cause = ERROR_IN_REPLY, cause
+    ask.trace.mishap = Mishap(ERROR_IN_REPLY)
+    return provider_failed(ask.trace)
+
+
+def malformed(ask: Ask, cause: str) -> GatewayError:
+    """Say that what came is no answer."""
+    ask.trace.outcome, ask.trace.cause = MALFORMED, cause
+    ask.trace.mishap = Mishap(MALFORMED)
+    return provider_failed(ask.trace)

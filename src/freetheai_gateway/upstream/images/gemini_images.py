@@ -1,0 +1,130 @@
+"""`gemini-images`: Gemini's image models, which answer inside `generateContent`. One picture a call, no mask."""
+
+from base64 import b64encode
+from urllib.parse import quote
+
+import msgspec
+
+from freetheai_gateway.domain.images import Made, MadePicture, Order, Size, nearest_ratio
+from freetheai_gateway.domain.usage import Usage, token_count
+from freetheai_gateway.jsonc import ReplyDecoder, encode
+from freetheai_gateway.services.image_ports import Ask
+from freetheai_gateway.upstream.images.calls import Calls, malformed, picture_of, read, refused, several
+
+_REFUSALS = frozenset(
+    {
+        *("SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION", "NO_IMAGE"),
+        *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "IMAGE_OTHER"),
+    }
+)
+_RESOLUTIONS = ((2_048, "2K"), (4_096, "4K"))
+_ONE_K = 1_536
+"""Longest side that the resolution `1K` stands for, at any aspect ratio."""
+
+
+class _Blob(msgspec.Struct, rename="camel"):
+    data: str = ""
+
+
+class _Part(msgspec.Struct, rename="camel"):
+    inline_data: _Blob | None = None
+    thought: bool = False
+
+
+class _Content(msgspec.Struct):
+    parts: list[_Part] = []
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str = ""
+
+
+class _Feedback(msgspec.Struct, rename="camel"):
+    block_reason: str = ""
+
+
+class _UsageMetadata(msgspec.Struct, rename="camel", frozen=True):
+    prompt_token_count: object = None
+    candidates_token_count: object = None
+
+
+class _Reply(msgspec.Struct, rename="camel"):
+    candidates: list[_Candidate] = []
+    prompt_feedback: _Feedback | None = None
+    usage_metadata: _UsageMetadata = _UsageMetadata()
+
+
+_decode: ReplyDecoder[_Reply] = ReplyDecoder(_Reply)
+
+
+class GeminiImages:
+    """Implements `ImageMaker`."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def make(self, ask: Ask) -> Made:
+        """Make each picture by a call of its own."""
+        body = encode(_body(ask.order))
+        path = f"/v1beta/models/{quote(ask.upstream_model, safe='')}:generateContent"
+        spent: list[_UsageMetadata] = []
+
+        async def make_one() -> list[MadePicture]:
+            reply = read(_decode, await self._calls.post(ask, path, body), ask)
+            spent.append(reply.usage_metadata)
+            return _pictures(ask, reply)
+
+        pictures = await several(ask, make_one)
+        usage = Usage(
+            input_tokens=sum(token_count(each.prompt_token_count) for each in spent),
+            output_tokens=sum(token_count(each.candidates_token_count) for each in spent),
+        )
+        return Made(pictures, usage, _adjusted(ask.order, len(pictures)))
+
+
+def _body(order: Order) -> dict[str, object]:
+    parts: list[dict[str, object]] = [{"text": order.prompt}]
+    parts += [
+        {"inlineData": {"mimeType": picture.media_type, "data": b64encode(picture.data).decode()}}
+        for picture in order.pictures
+    ]
+    config: dict[str, object] = {"responseModalities": ["IMAGE"]}
+    if order.size is not None:
+        config["imageConfig"] = _image_config(order.size)
+    return {"contents": [{"role": "user", "parts": parts}], "generationConfig": config}
+
+
+def _image_config(size: Size) -> dict[str, str]:
+    """Say a size as the nearest aspect ratio and resolution."""
+    config = {"aspectRatio": nearest_ratio(size)}
+    longest = max(size.width, size.height)
+    if longest > _ONE_K:
+        config["imageSize"] = next((name for most, name in _RESOLUTIONS if longest <= most), "4K")
+    return config
+
+
+def _pictures(ask: Ask, reply: _Reply) -> list[MadePicture]:
+    parts = [part for each in reply.candidates if each.content is not None for part in each.content.parts]
+    blobs = [part.inline_data.data for part in parts if part.inline_data is not None and not part.thought]
+    if blobs:
+        return [MadePicture(picture_of(ask, data)) for data in blobs[:1]]
+    reasons = {each.finish_reason for each in reply.candidates}
+    if reasons & _REFUSALS or (reply.prompt_feedback is not None and reply.prompt_feedback.block_reason):
+        raise refused(ask)
+    raise malformed(ask, "the reply holds no picture")
+
+
+def _adjusted(order: Order, made: int) -> tuple[str, ...]:
+    unsaid = {
+        "quality": order.quality,
+        "background": order.background,
+        "output_format": order.output_format,
+        "output_compression": order.compression is not None,
+        "moderation": order.moderation,
+        "input_fidelity": order.fidelity,
+        "mask": order.mask is not None,
+        "size": order.size is not None,
+        "n": made < order.count,
+    }
+    return tuple(name for name, value in unsaid.items() if value)

@@ -1,0 +1,182 @@
+"""`openai-images`: OpenAI's Images API, and servers that copy it. Edits go as a form, partial pictures as a stream."""
+
+import secrets
+
+import msgspec
+
+from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Size, fit
+from freetheai_gateway.domain.usage import Usage, token_count
+from freetheai_gateway.jsonc import ReplyDecoder, encode
+from freetheai_gateway.services.body import Body
+from freetheai_gateway.services.image_ports import Ask
+from freetheai_gateway.services.ports import UpstreamFailed, UpstreamReply
+from freetheai_gateway.services.provider_errors import from_transport
+from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
+from freetheai_gateway.upstream.images.calls import (
+    Calls,
+    failed_inside,
+    malformed,
+    picture_of,
+    read,
+    refused,
+)
+
+_STEP, _LEAST, _MOST = 16, 655_360, 8_294_400
+"""Of gpt-image-2: sides in steps of 16, an area up to that of 3840x2160."""
+_OLD_SIZES = (Size(1024, 1024), Size(1536, 1024), Size(1024, 1536))
+"""Of gpt-image-1 and 1.5."""
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: object = None
+    output_tokens: object = None
+
+
+class _Item(msgspec.Struct):
+    b64_json: str | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+
+
+class _Reply(msgspec.Struct):
+    data: list[_Item] = []
+    usage: _Usage | None = None
+
+
+class _Error(msgspec.Struct):
+    code: str | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    b64_json: str = ""
+    partial_image_index: int = 0
+    usage: _Usage | None = None
+    error: _Error | None = None
+
+
+_decode: ReplyDecoder[_Reply] = ReplyDecoder(_Reply)
+_decode_event: ReplyDecoder[_Event] = ReplyDecoder(_Event)
+
+
+class OpenAIImages:
+    """Implements `ImageMaker`."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def make(self, ask: Ask) -> Made:
+        """Generate or edit, in one call."""
+        order = ask.order
+        fields, adjusted = _fields(order, ask.upstream_model)
+        streamed = ask.on_partial is not None and order.partial_images > 0 and order.count == 1
+        if streamed:
+            fields |= {"stream": True, "partial_images": order.partial_images}
+        if order.operation is Operation.EDIT:
+            body, content_type = _form(fields, order)
+            path = "/images/edits"
+        else:
+            body, content_type, path = encode(fields), b"application/json", "/images/generations"
+        if streamed:
+            made = await self._stream(ask, await self._calls.open(ask, path, body, content_type))
+        else:
+            made = await self._whole(ask, await self._calls.post(ask, path, body, content_type))
+        return msgspec.structs.replace(made, adjusted=adjusted)
+
+    async def _whole(self, ask: Ask, data: bytes) -> Made:
+        reply = read(_decode, data, ask)
+        pictures = []
+        for item in reply.data:
+            if item.b64_json:
+                picture = picture_of(ask, item.b64_json)
+            else:
+                picture = await self._calls.download(ask, item.url or "")
+            pictures.append(MadePicture(picture, item.revised_prompt or ""))
+        if not pictures:
+            raise malformed(ask, "the reply holds no picture")
+        return Made(tuple(pictures), _usage(reply.usage))
+
+    async def _stream(self, ask: Ask, reply: UpstreamReply) -> Made:
+        cutter, body = EventCutter(), Body(reply)
+        try:
+            while data := await body.read():
+                for event in split_events(cutter.feed(data)):
+                    made = await self._event(ask, event)
+                    if made is not None:
+                        return made
+        except UpstreamFailed as failed:
+            raise from_transport(failed, ask.trace) from failed
+        except (EventTooLarge, MalformedReply):
+            raise malformed(ask, "the stream is broken") from None
+        finally:
+            reply.close()
+        raise malformed(ask, "the stream ended before the picture")
+
+    async def _event(self, ask: Ask, event: bytes) -> Made | None:
+        data = event_data(event)
+        if data is None or data == b"[DONE]":
+            return None
+        told = read(_decode_event, data, ask)
+        if told.error is not None:
+            raise refused(ask) if told.error.code == "moderation_blocked" else failed_inside(ask, "error event")
+        if told.type.endswith(".partial_image") and ask.on_partial is not None:
+            await ask.on_partial(picture_of(ask, told.b64_json), told.partial_image_index)
+        if told.type.endswith(".completed"):
+            return Made((MadePicture(picture_of(ask, told.b64_json)),), _usage(told.usage))
+        return None
+
+
+def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Say an order in the vendor's fields. `response_format` never goes: these models refuse it."""
+    adjusted: list[str] = ["response_format"] if model.startswith(("gpt-image", "chatgpt-image")) else []
+    fields: dict[str, object] = {"model": model, "prompt": order.prompt}
+    if order.count != 1:
+        fields["n"] = order.count
+    if order.size is not None:
+        size = _size(order.size, model)
+        fields["size"] = str(size)
+        adjusted += ["size"] if size != order.size else []
+    named = {
+        "quality": order.quality,
+        "background": order.background,
+        "output_format": order.output_format,
+        "output_compression": order.compression,
+        "moderation": order.moderation,
+    }
+    if order.operation is Operation.EDIT:
+        named["input_fidelity"] = order.fidelity
+    fields |= {name: value for name, value in named.items() if value not in {None, ""}}
+    return fields, tuple(adjusted)
+
+
+def _size(size: Size, model: str) -> Size:
+    if model.startswith("gpt-image-1"):
+        ratio = size.width / size.height
+        return min(_OLD_SIZES, key=lambda old: abs(old.width / old.height - ratio))
+    return fit(size, step=_STEP, least=_LEAST, most=_MOST)
+
+
+def _form(fields: dict[str, object], order: Order) -> tuple[bytes, bytes]:
+    """Render `multipart/form-data` (RFC 7578), several pictures as `image[]`."""
+    boundary = b"gateway-" + secrets.token_hex(16).encode()
+    parts = []
+    for name, value in fields.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        parts.append(b'name="%b"\r\n\r\n%b' % (name.encode(), text.encode()))
+    field = b"image" if len(order.pictures) == 1 else b"image[]"
+    files = [(field, f"image-{index}", picture) for index, picture in enumerate(order.pictures)]
+    if order.mask is not None:
+        files.append((b"mask", "mask", order.mask))
+    for field, stem, picture in files:
+        file = f"{stem}.{picture.extension}".encode()
+        head = b'name="%b"; filename="%b"\r\ncontent-type: %b\r\n\r\n' % (field, file, picture.media_type.encode())
+        parts.append(head + picture.data)
+    body = b"".join(b"--%b\r\ncontent-disposition: form-data; %b\r\n" % (boundary, part) for part in parts)
+    return body + b"--%b--\r\n" % boundary, b"multipart/form-data; boundary=" + boundary
+
+
+def _usage(usage: _Usage | None) -> Usage:
+    if usage is None:
+        return Usage()
+    return Usage(input_tokens=token_count(usage.input_tokens), output_tokens=token_count(usage.output_tokens))

@@ -1,0 +1,100 @@
+"""The image routes: generations and edits, background jobs, and the files under signed addresses."""
+
+from typing import Protocol
+from urllib.parse import parse_qs
+
+from freetheai_gateway.dialects.openai_images import parse_request
+from freetheai_gateway.domain.images import Operation
+from freetheai_gateway.errors import NotFound
+from freetheai_gateway.jsonc import encode
+from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.image_jobs import ImageJobs, render_job
+from freetheai_gateway.services.images import Images
+from freetheai_gateway.web.credentials import presented_key
+from freetheai_gateway.web.request import Request, read_body
+from freetheai_gateway.web.response import JSON, Response
+
+_POLL_AFTER = (b"retry-after", b"2")
+_PRIVATE = (b"cache-control", b"no-store")
+
+
+class ReadsPictures(Protocol):
+    """Gives a picture that was kept."""
+
+    async def read(self, name: str, expires: str, signature: str) -> bytes | None:
+        """Read it by what its address says; `None` where that is wrong or too old."""
+        ...
+
+
+class ImageRoutes:
+    """The handlers of the image routes."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        images: Images,
+        jobs: ImageJobs,
+        files: ReadsPictures,
+        *,
+        max_body_bytes: int,
+    ) -> None:
+        self._authenticator = authenticator
+        self._images = images
+        self._jobs = jobs
+        self._files = files
+        self._max_body_bytes = max_body_bytes
+
+    async def generate(self, request: Request, response: Response) -> None:
+        """`POST /v1/images/generations`."""
+        await self._make(Operation.GENERATE, request, response)
+
+    async def edit(self, request: Request, response: Response) -> None:
+        """`POST /v1/images/edits`."""
+        await self._make(Operation.EDIT, request, response)
+
+    async def show_job(self, request: Request, response: Response) -> None:
+        """`GET /v1/images/generations/{id}`: 202 while it is worked on, 200 when it has ended."""
+        trace = response.trace
+        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        job = await self._jobs.find(request.params["id"], trace.caller)
+        working = job.status in {"pending", "running"}
+        headers = (JSON, _PRIVATE, _POLL_AFTER) if working else (JSON, _PRIVATE)
+        await response.send_whole(202 if working else 200, headers, encode(render_job(job)))
+
+    async def show_file(self, request: Request, response: Response) -> None:
+        """`GET /v1/images/files/{name}`: no key is asked for, the address itself is signed."""
+        query = parse_qs(request.query.decode("latin-1")[:500], max_num_fields=10)
+        name = request.params["id"]
+        data = await self._files.read(name, _one(query, "expires"), _one(query, "signature"))
+        if data is None:
+            raise NotFound("This address is not valid, or the picture was deleted: results are kept for a while only.")
+        kind = name.rpartition(".")[2].encode()
+        headers = (
+            (b"content-type", b"image/" + kind),
+            (b"cache-control", b"private, max-age=300"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"content-security-policy", b"sandbox"),
+        )
+        await response.send_whole(200, headers, data)
+
+    async def _make(self, operation: Operation, request: Request, response: Response) -> None:
+        trace = response.trace
+        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        body = await read_body(request, self._max_body_bytes)
+        content_type = request.header(b"content-type").decode("latin-1")
+        wanted = parse_request(body, content_type, operation, self._images.policy.rules)
+        if not wanted.in_background:
+            commission = await self._images.admit(wanted, trace.caller, trace, len(body))
+            await self._images.answer(commission, response)
+            return
+        job_trace = self._jobs.trace_of(trace)
+        commission = await self._images.admit(wanted, trace.caller, job_trace, len(body))
+        response.add_lines(commission.limit_lines)
+        job = await self._jobs.start(commission)
+        trace.model = job.model
+        location = (b"location", f"/v1/images/generations/{job.id}".encode())
+        await response.send_whole(202, (JSON, _PRIVATE, _POLL_AFTER, location), encode(render_job(job)))
+
+
+def _one(query: dict[str, list[str]], name: str) -> str:
+    return query.get(name, [""])[0]

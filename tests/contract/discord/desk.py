@@ -1,0 +1,143 @@
+"""A gateway's key desk over a real database, with the fake Discord before and behind it: no socket, a clock of ours."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from freetheai_gateway.app.discord import Desk
+from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.domain.accounts import Caller
+from freetheai_gateway.domain.health import Thresholds
+from freetheai_gateway.errors import Unauthenticated
+from freetheai_gateway.log import RequestLine
+from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.services.authenticate import Authenticator
+from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.observe import Observer
+from freetheai_gateway.settings.secret import Secret
+from freetheai_gateway.settings.tree import Discord, SignUp
+from freetheai_gateway.store.accounts import SqlAccounts
+from freetheai_gateway.store.changes import ChangeFeed
+from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.location import StoreSettings
+from freetheai_gateway.testing.asgi import Client
+from freetheai_gateway.testing.clock import FakeClock
+from freetheai_gateway.testing.discord.person import Answer, Person
+from freetheai_gateway.testing.discord.server import APPLICATION_ID, BASE, BOT_TOKEN, GUILD_ID, FakeDiscord
+from freetheai_gateway.testing.discord.solve import question_of, solve
+from freetheai_gateway.testing.offers import REGULAR, STARTER, chat_model, make_offer
+from freetheai_gateway.testing.ports import RecordingLog
+from freetheai_gateway.web.asgi import GatewayASGI
+from freetheai_gateway.web.cors import CrossOrigin
+from freetheai_gateway.web.routes import Router
+
+VIP = "700000000000000001"
+PATH = "/discord/interactions"
+
+
+class Node:
+    """One process's desk and key check; two nodes may share a database file."""
+
+    def __init__(self, discord: FakeDiscord, database: Database, settings: Discord, first_answer_s: float) -> None:
+        self.database = database
+        self.accounts = SqlAccounts(database)
+        self.lines: list[RequestLine] = []
+        self.log = RecordingLog()
+        models = [chat_model(f"glm/model-{number:03}") for number in range(60)]
+        directory = Directory(make_offer(*models, tiers=(STARTER, REGULAR)))
+        self.authenticator = Authenticator(self.accounts, directory)
+        self.feed = ChangeFeed(database)
+        self.feed.subscribe(self.authenticator.forget)
+        clock = discord.clock
+        assert isinstance(clock, FakeClock)
+
+        async def sleep(seconds: float) -> None:
+            clock.advance(seconds)
+
+        self.desk = Desk(
+            settings, database, directory, client=discord, clock=clock, sleep=sleep, first_answer_s=first_answer_s
+        )
+        observer = Observer(Metrics(), Thresholds(5, 0.05, 0.5), clock)
+        self.asgi = GatewayASGI(
+            Router(self.desk.routes(OpenAIChat())),
+            OpenAIChat(),
+            clock,
+            self.log,
+            self.lines.append,
+            observer=observer,
+            cross_origin=CrossOrigin(()),
+            keepalive_s=15.0,
+        )
+
+    async def post(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> tuple[int, bytes]:
+        """Send a request to the interactions endpoint."""
+        client = Client("POST", PATH, headers, (body,))
+        await self.asgi(client.scope, client.receive, client.send)
+        return client.status, client.body
+
+    async def caller(self, key: str) -> Caller:
+        """Authenticate as the API does, after looking for changes."""
+        await self.feed.poll_once()
+        return await self.authenticator.caller(key)
+
+    async def refuses(self, key: str) -> bool:
+        """Whether the API refuses a key."""
+        try:
+            await self.caller(key)
+        except Unauthenticated:
+            return True
+        return False
+
+    async def close(self) -> None:
+        """End the work in flight and close."""
+        await self.desk.close()
+        await self.feed.close()
+        await self.database.close()
+
+
+def settings_for(discord: FakeDiscord, *, operators: tuple[str, ...] = (), **signup: Any) -> Discord:
+    """Make the settings of the fake's application."""
+    return Discord(
+        application_id=APPLICATION_ID,
+        public_key=discord.public_key,
+        bot_token=Secret(BOT_TOKEN),
+        guild_id=GUILD_ID,
+        api_base=BASE,
+        tier_roles=((VIP, 2),),
+        operators=operators,
+        signup=SignUp(**signup),
+    )
+
+
+async def open_node(discord: FakeDiscord, folder: Path, settings: Discord, *, first_answer_s: float) -> Node:
+    """Open a node on the folder's database."""
+    database = await Database.open(StoreSettings(url=f"sqlite:///{folder}/desk.db"), create=True)
+    return Node(discord, database, settings, first_answer_s)
+
+
+async def filled(person: Person, modal: Answer, **fields: str) -> Answer:
+    """Fill a form in rightly and send it."""
+    question = question_of(modal)
+    answer = {"answer": solve(question)} if question else {}
+    return await person.fill_in(modal, **({"use": "Homework and small experiments"} | answer | fields))
+
+
+async def sign_up(person: Person) -> str:
+    """Take the whole way; gives the key."""
+    deferred = await filled(person, await person.slash("signup"))
+    assert deferred == {"type": 5, "data": {"flags": 64}}
+    return key_in(await person.sees())
+
+
+async def reset(person: Person) -> str:
+    """Replace the key; gives the new one."""
+    await filled(person, await person.slash("resetkey"))
+    return key_in(await person.sees())
+
+
+def key_in(message: Answer) -> str:
+    """Read the key off its message."""
+    lines = str(message["content"]).splitlines()
+    found = [line for line in lines if line.startswith("fta_")]
+    assert found, f"there is no key in {lines}"
+    return found[0]

@@ -1,0 +1,213 @@
+"""Every image provider against its scripted fake: what exactly goes out, and what each failure becomes."""
+
+import asyncio
+import io
+from base64 import b64encode
+
+import pytest
+from PIL import Image
+
+from freetheai_gateway.app.images import MAKERS, make_image_maker
+from freetheai_gateway.dialects.openai_images import find_picture
+from freetheai_gateway.domain.images import Made, Operation, Order, Picture, Size, fit, nearest_ratio
+from freetheai_gateway.errors import ContentPolicyViolation, GatewayError, ProviderError, ProviderUnavailable
+from freetheai_gateway.jsonc import decode_any
+from freetheai_gateway.services.image_ports import Ask, ImageMaker, OnPartial
+from freetheai_gateway.services.ports import UpstreamRequest
+from freetheai_gateway.services.trace import Trace
+from freetheai_gateway.settings.defaults import OFFICIAL_BASE_URLS
+from freetheai_gateway.testing.clock import FakeClock
+from freetheai_gateway.testing.image_vendors import VENDORS, FalVendor, ImageVendor
+from freetheai_gateway.upstream.images.calls import Pace
+from freetheai_gateway.upstream.providers import HTTPProvider, ProviderConfig
+
+MODELS = {
+    "openai-images": "gpt-image-2",
+    "gemini-images": "gemini-3.1-flash-image",
+    "bfl": "flux-dev",
+    "fal": "fal-ai/flux/dev",
+    "ark": "seedream-4-0-250828",
+}
+KEY = "vendor-secret"
+CREDENTIALS = {
+    "openai-images": (b"authorization", b"Bearer vendor-secret"),
+    "gemini-images": (b"x-goog-api-key", b"vendor-secret"),
+    "bfl": (b"x-key", b"vendor-secret"),
+    "fal": (b"authorization", b"Key vendor-secret"),
+    "ark": (b"authorization", b"Bearer vendor-secret"),
+}
+FAST = Pace(first_s=0.001, most_s=0.001)
+
+
+def picture(width: int = 8, height: int = 8) -> Picture:
+    """Draw a small picture."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (9, 99, 199)).save(file, "PNG")
+    found = find_picture(file.getvalue())
+    assert found is not None
+    return found
+
+
+def maker(api: str, vendor: ImageVendor) -> ImageMaker:
+    """Build the adapter of a provider over its fake."""
+    config = ProviderConfig(name=api, api=api, base_url=OFFICIAL_BASE_URLS[api], api_keys=(KEY,))
+    return make_image_maker(api, HTTPProvider(config), vendor, FakeClock(), FAST)
+
+
+def ask(api: str, order: Order, on_partial: OnPartial | None = None) -> Ask:
+    """Make a call of the first key."""
+    trace = Trace("req_1", "/v1/images/generations", FakeClock())
+    trace.model = "img/model"
+    return Ask(order, MODELS[api], 0, trace, on_partial)
+
+
+async def made_by(api: str, vendor: ImageVendor, order: Order) -> Made:
+    """Let a provider make something."""
+    return await maker(api, vendor).make(ask(api, order))
+
+
+def generation() -> Order:
+    """Order a picture."""
+    return Order(Operation.GENERATE, "A lighthouse", size=Size(1024, 1024))
+
+
+def edit() -> Order:
+    """Order an edit."""
+    return Order(Operation.EDIT, "Cleaner", pictures=(picture(),))
+
+
+GENERATIONS: dict[str, tuple[str, dict[str, object]]] = {
+    "openai-images": (
+        "/v1/images/generations",
+        {"model": "gpt-image-2", "prompt": "A lighthouse", "size": "1024x1024"},
+    ),
+    "gemini-images": (
+        "/v1beta/models/gemini-3.1-flash-image:generateContent",
+        {
+            "contents": [{"role": "user", "parts": [{"text": "A lighthouse"}]}],
+            "generationConfig": {"responseModalities": ["IMAGE"], "imageConfig": {"aspectRatio": "1:1"}},
+        },
+    ),
+    "bfl": ("/v1/flux-dev", {"prompt": "A lighthouse", "output_format": "png", "width": 1024, "height": 1024}),
+    "fal": (
+        "/fal-ai/flux/dev",
+        {"prompt": "A lighthouse", "num_images": 1, "image_size": {"width": 1024, "height": 1024}},
+    ),
+    "ark": (
+        "/api/v3/images/generations",
+        {
+            "model": "seedream-4-0-250828",
+            "prompt": "A lighthouse",
+            "response_format": "b64_json",
+            "watermark": False,
+            "sequential_image_generation": "disabled",
+            "size": "1024x1024",
+        },
+    ),
+}
+"""The exact upstream request of the same order, by provider."""
+
+
+def test_makers_when_listed_then_each_has_a_fake_and_a_row_here() -> None:
+    """A provider that is added can't be forgotten."""
+    assert set(MAKERS) == set(VENDORS) == set(GENERATIONS) == set(MODELS)
+
+
+@pytest.mark.parametrize("api", sorted(GENERATIONS))
+async def test_generation_when_ordered_then_exactly_this_goes_out_and_a_picture_comes_back(api: str) -> None:
+    """Path, credential and body of the first call; results are fetched without any credential."""
+    vendor = VENDORS[api](picture().data, "good")
+    made = await made_by(api, vendor, generation())
+    assert [each.picture.size for each in made.pictures] == [Size(8, 8)]
+    first = vendor.requests[0]
+    target, body = GENERATIONS[api]
+    assert (first.target, decode_any(first.body)) == (target, body)
+    assert CREDENTIALS[api] in first.headers
+    fetched = [request for request in vendor.requests if request.origin.host == "delivery.example"]
+    assert all(KEY.encode() not in value for request in fetched for _, value in request.headers)
+
+
+@pytest.mark.parametrize("api", sorted(GENERATIONS))
+@pytest.mark.parametrize(
+    ("mood", "error"),
+    [
+        ("moderated", ContentPolicyViolation),
+        ("failed", ProviderError),
+        ("busy", ProviderUnavailable),
+        ("garbage", ProviderError),
+    ],
+)
+async def test_failure_when_the_provider_has_one_then_the_client_is_told_the_right_kind(
+    api: str, mood: str, error: type[GatewayError]
+) -> None:
+    """Moderation is the client's to mend; the rest is the provider's, and the trace says how it failed."""
+    call = ask(api, generation())
+    with pytest.raises(error):
+        await maker(api, VENDORS[api](picture().data, mood)).make(call)
+    assert call.trace.mishap is not None
+
+
+@pytest.mark.parametrize("api", sorted(GENERATIONS))
+async def test_edit_when_ordered_then_the_input_goes_along_in_the_providers_form(api: str) -> None:
+    """A form for OpenAI, base64 or a data URL for the others."""
+    vendor = VENDORS[api](picture().data, "good")
+    order = edit()
+    made = await made_by(api, vendor, order)
+    assert made.pictures
+    body = vendor.requests[0].body
+    data = order.pictures[0].data
+    assert (data if api == "openai-images" else b64encode(data)) in body
+    assert "size" not in made.adjusted
+
+
+async def test_stream_when_openai_makes_partial_pictures_then_they_are_handed_on() -> None:
+    """Events may be cut anywhere."""
+    seen = []
+
+    async def take(partial: Picture, index: int) -> None:
+        seen.append((partial.size, index))
+
+    order = Order(Operation.GENERATE, "A lighthouse", partial_images=1)
+    vendor = VENDORS["openai-images"](picture().data, "good")
+    made = await maker("openai-images", vendor).make(ask("openai-images", order, take))
+    assert seen == [(Size(8, 8), 0)]
+    assert made.usage.output_tokens == 272
+
+
+async def test_job_when_the_client_leaves_then_fal_is_told_to_stop() -> None:
+    """By the address that the submission gave."""
+    vendor = FalVendor(picture().data, "endless")
+    work = asyncio.ensure_future(made_by("fal", vendor, generation()))
+    await vendor.looked_thrice.wait()
+    work.cancel()
+    await asyncio.wait({work})
+    last: UpstreamRequest = vendor.requests[-1]
+    assert (last.method, last.target) == ("PUT", "/fal-ai/flux/requests/r1/cancel")
+
+
+@pytest.mark.parametrize("api", ["gemini-images", "bfl", "ark"])
+async def test_count_when_a_provider_makes_one_at_a_time_then_it_is_asked_as_often(api: str) -> None:
+    """Side by side, and all results in one reply."""
+    vendor = VENDORS[api](picture().data, "good")
+    made = await made_by(api, vendor, Order(Operation.GENERATE, "A lighthouse", count=3))
+    assert len(made.pictures) == 3
+    assert sum(request.method == "POST" for request in vendor.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "wanted", [Size(256, 256), Size(1024, 1024), Size(1920, 1080), Size(8192, 8192), Size(17, 901)]
+)
+def test_size_when_fitted_then_it_is_within_what_is_taken(wanted: Size) -> None:
+    """Sides in steps, the area between two bounds."""
+    fitted = fit(wanted, step=16, least=921_600, most=16_777_216)
+    assert fitted.width % 16 == fitted.height % 16 == 0
+    assert 921_600 <= fitted.pixels <= 16_777_216
+
+
+def test_ratio_when_a_size_has_no_name_then_the_nearest_is_taken() -> None:
+    """By factor, so that wide and tall count alike."""
+    assert [nearest_ratio(size) for size in (Size(1920, 1080), Size(1000, 1010), Size(600, 1100))] == [
+        "16:9",
+        "1:1",
+        "9:16",
+    ]
