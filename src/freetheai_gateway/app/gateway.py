@@ -10,13 +10,13 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
-from freetheai_gateway.app.discord import Desk
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
+from freetheai_gateway.app.signup import Desk
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
@@ -262,11 +262,11 @@ class Gateway:
         self._supervise("change_feed", self._feed.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
+        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
+        running.push_async_callback(self._stop_local_models)
         if self._desk is not None:
             running.push_async_callback(self._desk.close)
             self._supervise("key_desk", self._desk.run)
-        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
-        running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
 
