@@ -12,9 +12,9 @@ from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unkno
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.local_models import MakeModel, make_local_model
-from freetheai_gateway.app.member_desk import Desk
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
+from freetheai_gateway.app.registration import Desk
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
