@@ -10,11 +10,11 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
-from freetheai_gateway.app.discord import Desk
 from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
+from freetheai_gateway.app.registration import Desk
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.app.surroundings import Surroundings
@@ -278,11 +278,11 @@ class Gateway:
         running.push_async_callback(self._client.aclose)
         running.push_async_callback(self._images.jobs.aclose)
         self._supervise("image_files", self._images.files.sweep_for_ever)
+        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
+        running.push_async_callback(self._stop_local_models)
         if self._desk is not None:
             running.push_async_callback(self._desk.close)
             self._supervise("key_desk", self._desk.run)
-        self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
-        running.push_async_callback(self._stop_local_models)
         for model in self.local_models.values():
             await model.start()
 

@@ -77,7 +77,7 @@ def _settings(settings: Settings) -> Settings:
 def _with_rest(settings: Settings, work: Callable[[DiscordRest], Awaitable[T]]) -> T:
     import asyncio
 
-    from freetheai_gateway.app.discord import rest_settings
+    from freetheai_gateway.app.registration import rest_settings
     from freetheai_gateway.clock import SystemClock
     from freetheai_gateway.services.key_desk.ports import DeliveryFailed
     from freetheai_gateway.upstream.discord.rest import DiscordRest

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from freetheai_gateway.app.discord import Desk
+from freetheai_gateway.app.registration import Desk
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.domain.health import Thresholds

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from freetheai_gateway.app.discord import rest_settings
 from freetheai_gateway.app.discord_setup import examine, sync
+from freetheai_gateway.app.registration import rest_settings
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed
 from freetheai_gateway.settings.tree import Discord
 from freetheai_gateway.testing.clock import FakeClock
