@@ -107,7 +107,10 @@ class Dispatcher:
             finally:
                 self._charge(place, trace)
                 place.leave()
-            _fail(course, place, failure, trace, begun=attempt is not None and attempt.begun)
+            try:
+                _fail(course, place, failure, trace, begun=attempt is not None and attempt.begun)
+            finally:
+                del failure  # it knows this frame: kept here, both would wait for the garbage collector
 
     def _lane(self, upstream: Upstream, exchange: Exchange) -> Lane | GatewayError:
         """Render the request for one upstream, or say why it can't be said there."""

@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
     async def wait(self) -> None:
         """Wait until something of the reply, its end or a failure arrived. Raises the failure."""
         if self._failure is not None:
-            raise self._failure
+            raise self._failed_anew()
         if self._body_begun and self._idle_s != inf:
             self._wait_at = self._loop.time() + self._idle_s
         wait_at = min(self._content_at, self._wait_at)
@@ -115,6 +115,12 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             self._waiter = None
+
+    def _failed_anew(self) -> UpstreamFailed:
+        """Make the failure that is raised: the one that is kept would know the frames that know this connection."""
+        failure = self._failure
+        assert failure is not None
+        return UpstreamFailed(failure.failure, failure.phase, failure.errno)
 
     def take(self) -> bytes:
         """Take the body bytes that have arrived."""
