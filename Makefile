@@ -14,7 +14,7 @@ SECONDS ?= 60
 CORES  ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test agents drill proof soak fuzz check fix docs bench constraints clean
+.PHONY: help run test agents nodes drill proof soak fuzz check fix docs bench constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(VENV)/dev.stamp $(VENV)/node.stamp ## Run every test that this machine c
 
 agents: $(VENV)/dev.stamp $(VENV)/agents.stamp ## Run Claude Code, Codex and frameworks through the gateway (downloads 350 MB, once)
 	@$(BIN)/pytest -q tests/agents $(ARGS)
+
+nodes: $(VENV)/dev.stamp ## Kill nodes and workers under load and look for lost records (needs Redis and PostgreSQL)
+	@$(BIN)/pytest -q -s tests/nodes $(ARGS)
 
 drill: $(VENV)/dev.stamp ## Play every failure of an upstream, and show what members would see
 	@$(BIN)/freetheai drill $(ARGS)

@@ -5,6 +5,10 @@ from the catalogue and the route table alone, never from an account, a key or an
 """
 
 from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
 
 Labels = tuple[str, ...]
 
@@ -60,6 +64,11 @@ class Counter:
             found = self._sums[labels] = Sum()
         return found
 
+    def clear(self) -> None:
+        """Set every sum to 0."""
+        for one in self._sums.values():
+            one.value = 0
+
     def add(self, labels: Labels, amount: float = 1) -> None:
         """Add to one sum."""
         self.sum_of(labels).value += amount
@@ -94,9 +103,80 @@ class Histogram:
             found = self._rows[labels] = Timing(self.buckets)
         return found
 
+    def clear(self) -> None:
+        """Set every row to 0."""
+        for row in self._rows.values():
+            row.counts = [0] * (len(self.buckets) + 1)
+            row.total = 0.0
+
     def observe(self, labels: Labels, seconds: float) -> None:
         """Count one duration."""
         self.row_of(labels).observe(seconds)
+
+
+Gauges = Mapping[str, tuple[str, Labels, Callable[[], Mapping[Labels, float]]]]
+"""Name -> help, label names, and what reads the values when someone asks."""
+
+
+class Kind(StrEnum):
+    """How a family's numbers are to be read."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The numbers of one set of labels: one, or a histogram's counts by bucket and then their seconds in all."""
+
+    labels: Labels
+    numbers: list[float]
+
+
+class Family(msgspec.Struct, frozen=True):
+    """A metric as it was at one moment, fit to be sent to another process; `buckets` are a histogram's bounds."""
+
+    name: str
+    kind: Kind
+    help: str
+    label_names: Labels
+    rows: list[Row]
+    buckets: tuple[float, ...] = ()
+
+
+_WORST: Mapping[str, Callable[[float, float], float]] = {
+    "freetheai_limits_backend_up": min,
+    "freetheai_breaker_open": max,
+    "freetheai_upstream_breaker_open": max,
+    "freetheai_upstream_cooling_keys": max,
+    "freetheai_prefix_requests": max,
+    "freetheai_prefix_status": min,
+}
+"""Gauges that are not added up: the worst process stands for all. What is told of prefixes is the node's already."""
+
+
+def join_families(processes: Iterable[Sequence[Family]]) -> list[Family]:
+    """Make one set of metrics of several processes', in the order of the first."""
+    joined: dict[str, Family] = {}
+    for families in processes:
+        for family in families:
+            known = joined.get(family.name)
+            joined[family.name] = family if known is None else _join(known, family)
+    return list(joined.values())
+
+
+def _join(one: Family, other: Family) -> Family:
+    rows = {row.labels: row.numbers for row in one.rows}
+    join = _WORST.get(one.name)
+    for row in other.rows:
+        known = rows.get(row.labels)
+        if known is None:
+            rows[row.labels] = row.numbers
+        elif join is not None:
+            rows[row.labels] = [join(known[0], row.numbers[0])]
+        else:
+            rows[row.labels] = [a + b for a, b in zip(known, row.numbers, strict=True)]
+    return msgspec.structs.replace(one, rows=[Row(labels, numbers) for labels, numbers in rows.items()])
 
 
 class Metrics:
@@ -127,6 +207,36 @@ class Metrics:
     def counters(self) -> tuple[Counter, ...]:
         """All counters."""
         return self.requests, self.tokens, self.cost_usd, self.upstream_attempts, self.refusals, self.dropped_fields
+
+    def clear(self) -> None:
+        """Begin at zero again, in the same cells: whoever kept one goes on adding to it."""
+        for counter in self.counters:
+            counter.clear()
+        for histogram in self.histograms:
+            histogram.clear()
+
+    def families(self, gauges: Gauges) -> list[Family]:
+        """Copy every number as it is now."""
+        counted = [
+            Family(each.name, Kind.COUNTER, each.help, each.label_names, [Row(k, [v]) for k, v in each.values.items()])
+            for each in self.counters
+        ]
+        read = [
+            Family(name, Kind.GAUGE, text, label_names, [Row(labels, [value]) for labels, value in values().items()])
+            for name, (text, label_names, values) in gauges.items()
+        ]
+        timed = [
+            Family(
+                each.name,
+                Kind.HISTOGRAM,
+                each.help,
+                each.label_names,
+                [Row(labels, [*counts, each.sums[labels]]) for labels, counts in each.counts.items()],
+                each.buckets,
+            )
+            for each in self.histograms
+        ]
+        return counted + read + timed
 
     @property
     def histograms(self) -> tuple[Histogram, ...]:

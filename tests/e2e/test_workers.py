@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from freetheai_gateway.testing.upstream import ScriptedUpstream
 from tests.e2e.configuration import MODEL, PLAIN, Plan, render
@@ -18,6 +19,7 @@ from tests.redis_server import OwnServer, own_server
 
 WORKERS = 2
 CONNECTIONS = 64
+CHATS = 12
 
 
 class Node(Gateway):
@@ -109,6 +111,35 @@ def test_connections_when_there_are_many_then_every_worker_has_its_share(node: N
         shares = [len(_open_files(pid)) - count for pid, count in before.items()]
     assert len(on_each_worker(node, operator)) == 1
     assert min(shares) >= CONNECTIONS // 8
+
+
+def counted(node: Node) -> tuple[float, float]:
+    """Read from whichever worker answers how many chats the node had, and how many workers that is of."""
+    text = call(node, "GET", "/metrics").body.decode()
+    families = {family.name: family.samples for family in text_string_to_metric_families(text)}
+    chats = sum(sample.value for sample in families["freetheai_requests"] if sample.labels["route"] == CHAT)
+    return chats, families["freetheai_workers_reporting"][0].value
+
+
+def test_metrics_when_any_worker_is_asked_then_all_are_counted(
+    node: Node, operator: Key, upstream: ScriptedUpstream
+) -> None:
+    """The same from each, and health adds up likewise."""
+    del upstream
+    before, _ = counted(node)
+    for _ in range(CHATS):
+        assert chat(node, operator, PLAIN).status == 200
+    assert {counted(node) for _ in range(CONNECTIONS // 4)} == {(before + CHATS, WORKERS)}
+    (prefix,) = [row for row in _providers(node) if row["prefix"] == "test"]
+    assert prefix["successes_30m"] == before + CHATS
+
+
+def _providers(node: Node) -> list[dict[str, object]]:
+    body = call(node, "GET", "/v1/health").json()
+    rows = body["providers"]
+    assert isinstance(rows, list)
+    assert "workers_not_included" not in body
+    return rows
 
 
 def test_reload_when_asked_of_the_parent_then_all_workers_change_or_none(node: Node, operator: Key) -> None:

@@ -12,11 +12,11 @@ from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unkno
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
-from freetheai_gateway.app.local_models import MakeModel, make_local_model
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
+from freetheai_gateway.app.surroundings import Surroundings
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
@@ -25,7 +25,7 @@ from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
-from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.metrics import Gauges, Metrics
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
@@ -39,7 +39,11 @@ from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+<<<<<<< HEAD
 from freetheai_gateway.services.trace import Trace
+=======
+from freetheai_gateway.services.reports import NodeReports
+>>>>>>> workers
 from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts
@@ -54,7 +58,6 @@ from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.crowd import Crowd
-from freetheai_gateway.web.metrics import Gauges
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Router
@@ -68,17 +71,19 @@ class Gateway:
     """Everything that runs. `asgi` answers requests as soon as `open` has returned, the local model or not."""
 
     def __init__(
-        self, settings: Settings, database: Database, journal: Journal, clock: Clock, make_model: MakeModel
+        self, settings: Settings, database: Database, journal: Journal, clock: Clock, surroundings: Surroundings
     ) -> None:
         self.settings = settings
-        self._make_model = make_model
+        self._make_model = surroundings.make_model
         self._database = database
         self._journal = journal
         self._clock = clock
         self._log = get_log("gateway")
         self._running = AsyncExitStack()
         self.local_models = {
-            provider.name: make_model(provider) for provider in settings.providers if provider.api == LOCAL_API
+            provider.name: surroundings.make_model(provider)
+            for provider in settings.providers
+            if provider.api == LOCAL_API
         }
         self.accounts = SqlAccounts(database)
         self._usage = SqlUsage(database)
@@ -101,14 +106,13 @@ class Gateway:
         self._observer = Observer(
             self._metrics, Thresholds(health.minimum_requests, health.degraded_from, health.down_from), clock
         )
+        self._reports = NodeReports(self._metrics, self._gauges(), self._observer, surroundings.siblings)
 
     @classmethod
     async def open(
-        cls, settings: Settings, *, clock: Clock | None = None, make_model: MakeModel = make_local_model
+        cls, settings: Settings, *, clock: Clock | None = None, surroundings: Surroundings | None = None
     ) -> Self:
         """Create or migrate the database, replay what a killed process left, and start the background work.
-
-        `make_model` gives a provider its embedded model, which runs here or in a process of its own.
 
         Raises `store.errors.StoreFailed` where the database or the journal can't be used.
         """
@@ -118,7 +122,7 @@ class Gateway:
         journal = Journal.open(
             JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync), SqlUsage(database)
         )
-        gateway = cls(settings, database, journal, clock or SystemClock(), make_model)
+        gateway = cls(settings, database, journal, clock or SystemClock(), surroundings or Surroundings())
         await gateway._start()
         return gateway
 
@@ -139,8 +143,7 @@ class Gateway:
             ),
             observer=self._observer,
             lanes=self._lanes,
-            metrics=self._metrics,
-            gauges=self._gauges(),
+            reports=self._reports,
             usage=self._usage,
             clock=self._clock,
             gate=OperatorGate(settings.metrics.token),
@@ -263,10 +266,11 @@ class Gateway:
         await self._journal.drain_once()
         await self._start_limits()
         await self._restore_daily_counts(must=True)
-        await restore_budgets(self.directory, self._usage, self._clock)
+        await restore_budgets(self.directory, self._usage, self._clock, workers=self.settings.server.workers)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
+        self._supervise("reports", self._reports.run)
         self._supervise("retention", self._keep_retention)
         running.push_async_callback(self._client.aclose)
         running.push_async_callback(self._images.jobs.aclose)

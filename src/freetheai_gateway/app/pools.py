@@ -6,10 +6,10 @@ from freetheai_gateway.clock import Clock, utc_day
 from freetheai_gateway.domain.breakers import State
 from freetheai_gateway.domain.health import HALF_HOUR_S, HOUR_S, Status, prefix_of
 from freetheai_gateway.domain.standings import ProviderStanding, standings_of
+from freetheai_gateway.metrics import Gauges
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import UsageStore
-from freetheai_gateway.web.metrics import Gauges
 
 _MICRO = 1_000_000
 _WINDOWS = {"30m": HALF_HOUR_S, "60m": HOUR_S}
@@ -81,15 +81,18 @@ def pool_gauges(directory: Directory, observer: Observer, clock: Clock) -> Gauge
     }
 
 
-async def restore_budgets(directory: Directory, usage: UsageStore, clock: Clock) -> None:
-    """Go on counting what providers with a budget cost today where the last process stopped."""
+async def restore_budgets(directory: Directory, usage: UsageStore, clock: Clock, *, workers: int = 1) -> None:
+    """Go on counting what providers with a budget cost today where the last process stopped.
+
+    Each of several workers has its part of the budget, and takes its part of the cost.
+    """
     wall = clock.wall()
     providers = directory.offer.fleet.providers
     if any(provider.budget is not None for provider in providers.values()):
         for row in await usage.report("provider", since=utc_day(wall)):
             provider = providers.get(row.provider)
             if provider is not None and provider.budget is not None:
-                provider.budget.spend(row.cost_micro_usd, wall)
+                provider.budget.spend(row.cost_micro_usd // workers, wall)
 
 
 def _prefixes(directory: Directory) -> list[str]:

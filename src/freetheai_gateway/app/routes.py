@@ -12,7 +12,6 @@ from freetheai_gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import ModelKind
-from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
@@ -22,12 +21,13 @@ from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import UsageStore
+from freetheai_gateway.services.reports import NodeReports
 from freetheai_gateway.web.account import AccountRoutes
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
 from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.health import HealthRoutes, ProbeRoutes
-from freetheai_gateway.web.metrics import Gauges, MetricsRoute
+from freetheai_gateway.web.metrics import MetricsRoute
 from freetheai_gateway.web.models import ModelRoutes
 from freetheai_gateway.web.openapi.route import OpenAPIRoute
 from freetheai_gateway.web.operators import OperatorGate
@@ -46,8 +46,7 @@ class Services:
     token_counter: TokenCounter
     observer: Observer
     lanes: LaneBuilder
-    metrics: Metrics
-    gauges: Gauges
+    reports: NodeReports
     usage: UsageStore
     clock: Clock
     gate: OperatorGate
@@ -72,7 +71,7 @@ def build_routes(services: Services) -> Table:
     """Build all routes; a new one is one more entry here and one handler in `web`."""
     chat, messages, responses = OpenAIChat(), AnthropicMessages(), OpenAIResponses()
     embeddings = OpenAIEmbeddings()
-    health = HealthRoutes(services.directory, services.observer, services.usage, services.clock)
+    health = HealthRoutes(services.directory, services.observer, services.usage, services.clock, services.reports)
     pages = _pages(services, health)
     count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes)
     api = [
@@ -149,5 +148,5 @@ def _public_routes(services: Services, health: HealthRoutes, pages: Pages, diale
         Route("/", {"GET": pages.home_or(health.base_url)}, dialect, top=True),
         Route("/healthz", {"GET": probes.alive}, dialect, top=True),
         Route("/readyz", {"GET": probes.ready}, dialect, top=True),
-        Route("/metrics", {"GET": MetricsRoute(services.metrics, services.gauges, services.gate)}, dialect, top=True),
+        Route("/metrics", {"GET": MetricsRoute(services.reports.families, services.gate)}, dialect, top=True),
     ]

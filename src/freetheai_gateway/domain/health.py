@@ -1,6 +1,7 @@
 """How the models of one prefix do: successes and errors over the last hour, and what that makes of their status."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 BUCKET_S = 10.0
@@ -93,6 +94,50 @@ class PrefixHealth:
         elif now - self._judged_at > REMEMBERED_S:
             self._status = Status.UNKNOWN
         return self._status
+
+    def snapshot(self) -> "HealthSnapshot":
+        """Copy what is known, fit to be sent to another process."""
+        return HealthSnapshot(
+            {index: (bucket[0], bucket[1]) for index, bucket in self._buckets.items()},
+            self._status,
+            self._judged_at,
+            self.last_success_at,
+            self.last_error_at,
+        )
+
+    @classmethod
+    def joined(cls, snapshots: Iterable["HealthSnapshot"]) -> "PrefixHealth":
+        """Make one of several processes': outcomes added up, and the newest of everything else."""
+        one = cls()
+        for other in snapshots:
+            for index, (successes, errors) in other.buckets.items():
+                bucket = one._buckets.setdefault(index, [0, 0])
+                bucket[0] += successes
+                bucket[1] += errors
+            if other.judged_at > one._judged_at:
+                one._status, one._judged_at = other.status, other.judged_at
+            one.last_success_at = _newest(one.last_success_at, other.last_success_at)
+            one.last_error_at = _newest(one.last_error_at, other.last_error_at)
+        return one
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSnapshot:
+    """A `PrefixHealth` at one moment: successes and errors by bucket, the last judgement, the last of each kind."""
+
+    buckets: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    status: Status = Status.UNKNOWN
+    judged_at: float = 0.0
+    last_success_at: float | None = None
+    last_error_at: float | None = None
+
+    def verdict_only(self) -> "HealthSnapshot":
+        """Keep the judgement alone: it outlasts what it was made of."""
+        return HealthSnapshot(status=self.status, judged_at=self.judged_at)
+
+
+def _newest(one: float | None, other: float | None) -> float | None:
+    return other if one is None or (other is not None and other > one) else one
 
 
 def _judge(error_rate: float, thresholds: Thresholds) -> Status:

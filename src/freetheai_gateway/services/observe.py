@@ -1,15 +1,17 @@
 """What is kept in mind of finished requests: metrics for operators, health for everyone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from freetheai_gateway.clock import Clock
-from freetheai_gateway.domain.health import PrefixHealth, Status, Thresholds, prefix_of
+from freetheai_gateway.domain.health import HealthSnapshot, PrefixHealth, Status, Thresholds, prefix_of
 from freetheai_gateway.errors import KNOWN_CODES
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.trace import Trace
 
 FOREIGN_CODE = "upstream"
 """Stands in labels for a code that an upstream made up."""
+Health = Mapping[str, HealthSnapshot]
+"""What one process knows, by prefix."""
 _NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "overloaded", "restarting"})
 
 
@@ -112,6 +114,7 @@ class Observer:
         self._prefixes: dict[str, PrefixHealth] = {}
         self._routes: dict[tuple[str, str, int, str, bool], _RouteSums] = {}
         self._upstreams: dict[tuple[str, str, str], _UpstreamSums] = {}
+        self._joined: dict[str, PrefixHealth] = {}
         self.thresholds = thresholds
 
     def finished(self, trace: Trace) -> None:
@@ -136,8 +139,24 @@ class Observer:
             self._judge(trace)
 
     def health_of(self, prefix: str) -> PrefixHealth:
-        """Give the record of a prefix; an empty one where nothing was called yet."""
-        return self._prefixes.get(prefix) or PrefixHealth()
+        """Give the record of a prefix, of the whole node; an empty one where nothing was called yet."""
+        return self._joined.get(prefix) or self._prefixes.get(prefix) or PrefixHealth()
+
+    def snapshot(self) -> Health:
+        """Copy what this process knows of every prefix."""
+        return {prefix: health.snapshot() for prefix, health in self._prefixes.items()}
+
+    def join(self, others: Sequence[Health]) -> None:
+        """Take in what the other processes of the node know; it stands until the next time."""
+        if not others and not self._joined:
+            return
+        verdicts = {prefix: health.snapshot().verdict_only() for prefix, health in self._joined.items()}
+        processes = [self.snapshot(), *others, verdicts]
+        prefixes = {prefix for process in processes for prefix in process}
+        self._joined = {
+            prefix: PrefixHealth.joined(process[prefix] for process in processes if prefix in process)
+            for prefix in prefixes
+        }
 
     def statuses(self, prefixes: list[str]) -> Mapping[str, Status]:
         """Judge prefixes now."""

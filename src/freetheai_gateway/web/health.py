@@ -9,6 +9,7 @@ from freetheai_gateway.log import get_log
 from freetheai_gateway.services.directory import Directory, Offer
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import StoreUnavailable, UsageStore, UsageTotals
+from freetheai_gateway.services.reports import NodeReports
 from freetheai_gateway.web.cors import ANY_ORIGIN
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.request import Request
@@ -42,7 +43,10 @@ class ProbeRoutes:
 class HealthRoutes:
     """Public answers about the service as a whole; they name no upstream and no user."""
 
-    def __init__(self, directory: Directory, observer: Observer, usage: UsageStore, clock: Clock) -> None:
+    def __init__(
+        self, directory: Directory, observer: Observer, usage: UsageStore, clock: Clock, reports: NodeReports
+    ) -> None:
+        self._reports = reports
         self._directory = directory
         self._observer = observer
         self._usage = usage
@@ -63,6 +67,7 @@ class HealthRoutes:
         now, offer = self._clock.monotonic(), self._directory.offer
         if now - self._built_at >= BUILT_AT_MOST_EVERY_S or offer is not self._built_for:
             self._built_at, self._built_for = now, offer  # before the await: one of many readers builds
+            await self._reports.refresh_health()
             await self._read_totals()
             self._body = encode(self._describe(offer))
         return self._body or encode(self._describe(offer))
@@ -93,7 +98,9 @@ class HealthRoutes:
             by_prefix[prefix_of(model.id)] = by_prefix.get(prefix_of(model.id), 0) + 1
         statuses = self._observer.statuses(list(by_prefix))
         thresholds, totals = self._observer.thresholds, self._totals
+        lacking: dict[str, object] = {"workers_not_included": self._reports.lacks} if self._reports.lacks else {}
         return {
+            **lacking,
             "status": overall(list(statuses.values())).value,
             "generated_at": rfc3339(now),
             "catalog": {

@@ -3,11 +3,11 @@
 prometheus-client renders them; it is imported by the first reader, not at start.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.metrics import Family, Kind
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
@@ -15,16 +15,15 @@ from freetheai_gateway.web.response import Response
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-Gauges = Mapping[str, tuple[str, tuple[str, ...], Callable[[], Mapping[tuple[str, ...], float]]]]
-"""Name -> help, label names, and what reads the values when someone asks."""
+Read = Callable[[], Awaitable[Sequence[Family]]]
+"""Reads every metric of the node, when someone asks."""
 
 
 class MetricsRoute:
     """Answers scrapers."""
 
-    def __init__(self, metrics: Metrics, gauges: Gauges, gate: OperatorGate) -> None:
-        self._metrics = metrics
-        self._gauges = gauges
+    def __init__(self, read: Read, gate: OperatorGate) -> None:
+        self._read = read
         self._gate = gate
 
     async def __call__(self, request: Request, response: Response) -> None:
@@ -33,31 +32,40 @@ class MetricsRoute:
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - 40 ms that most starts never need
 
         encode, content_type = choose_encoder(request.header(b"accept").decode("latin-1"))
-        body: bytes = encode(self)
+        body: bytes = encode(_Collected(await self._read()))
         await response.send_whole(200, ((b"content-type", content_type.encode()),), body)
 
+
+class _Collected:
+    """Metrics that were read, as prometheus-client's encoders ask for them."""
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._families = families
+
     def collect(self) -> Iterator["Metric"]:
-        """Give every family, as prometheus-client's encoders ask for them."""
+        """Give every family."""
         from prometheus_client.core import (  # noqa: PLC0415 - as above
             CounterMetricFamily,
             GaugeMetricFamily,
-            HistogramMetricFamily,
         )
 
-        for counter in self._metrics.counters:
-            family = CounterMetricFamily(counter.name, counter.help, labels=counter.label_names)
-            for labels, value in counter.values.items():
-                family.add_metric(labels, value)
-            yield family
-        for name, (text, label_names, read) in self._gauges.items():
-            gauge = GaugeMetricFamily(name, text, labels=label_names)
-            for labels, value in read().items():
-                gauge.add_metric(labels, value)
-            yield gauge
-        for histogram in self._metrics.histograms:
-            timing = HistogramMetricFamily(histogram.name, histogram.help, labels=histogram.label_names)
-            bounds = [*(repr(bound) for bound in histogram.buckets), "+Inf"]
-            for labels, counts in histogram.counts.items():
-                buckets = list(zip(bounds, accumulate(counts), strict=True))
-                timing.add_metric(labels, buckets, sum_value=histogram.sums[labels])
-            yield timing
+        for family in self._families:
+            if family.kind is Kind.HISTOGRAM:
+                yield _histogram(family)
+                continue
+            make = CounterMetricFamily if family.kind is Kind.COUNTER else GaugeMetricFamily
+            metric = make(family.name, family.help, labels=family.label_names)
+            for row in family.rows:
+                metric.add_metric(row.labels, row.numbers[0])
+            yield metric
+
+
+def _histogram(family: Family) -> "Metric":
+    from prometheus_client.core import HistogramMetricFamily  # noqa: PLC0415 - as above
+
+    timing = HistogramMetricFamily(family.name, family.help, labels=family.label_names)
+    bounds = [*(repr(bound) for bound in family.buckets), "+Inf"]
+    for row in family.rows:
+        *counts, total = row.numbers
+        timing.add_metric(row.labels, list(zip(bounds, accumulate(counts), strict=True)), sum_value=total)
+    return timing

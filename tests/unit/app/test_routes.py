@@ -16,8 +16,12 @@ from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
+<<<<<<< HEAD
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.settings import default_settings
+=======
+from freetheai_gateway.services.reports import NodeReports, NoSiblings
+>>>>>>> workers
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.offers import PUBLIC_URL
 from freetheai_gateway.testing.ports import StaticKeyLookup
@@ -45,20 +49,24 @@ def routes() -> list[Route]:
     """Build the table as `app` does, over fakes."""
     governed = Governed()
     clock, metrics = FakeClock(), Metrics()
+    observer = Observer(metrics, Thresholds(), clock)
     services = Services(
         directory=governed.directory,
         authenticator=Authenticator(StaticKeyLookup(), governed.directory),
         completions=governed.completions,
+<<<<<<< HEAD
         images=build_images(
             default_settings(), governed.directory, governed.admission, governed.ledger, clock=clock, observe=_ignore
         ),
         observer=Observer(metrics, Thresholds(), clock),
+=======
+        observer=observer,
+>>>>>>> workers
         token_counter=TokenCounter(
             governed.directory, governed.admission, governed.client, MessagesTranslator(), clock
         ),
         lanes=LaneBuilder({}, {}),
-        metrics=metrics,
-        gauges={},
+        reports=NodeReports(metrics, {}, observer, NoSiblings()),
         usage=RankedUsage(),
         clock=clock,
         gate=OperatorGate(None),

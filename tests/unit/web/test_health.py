@@ -10,6 +10,7 @@ from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import Readiness, StoreUnavailable, UsageTotals
+from freetheai_gateway.services.reports import NodeReports, NoSiblings
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.testing.asgi import Client
 from freetheai_gateway.testing.clock import FakeClock
@@ -54,7 +55,8 @@ class Case:
             providers=[FakeProvider("zai")],
         )
         self.directory = Directory(offer)
-        self.routes = HealthRoutes(self.directory, self.observer, self.usage, self.clock)
+        reports = NodeReports(Metrics(), {}, self.observer, NoSiblings())
+        self.routes = HealthRoutes(self.directory, self.observer, self.usage, self.clock, reports)
 
     def finish(self, model: str, status: int, count: int = 1) -> None:
         """Let requests for a model end."""

@@ -4,9 +4,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from freetheai_gateway.metrics import Metrics
+from freetheai_gateway.metrics import Family, Gauges, Metrics
 from freetheai_gateway.testing.asgi import Client
-from freetheai_gateway.web.metrics import Gauges, MetricsRoute
+from freetheai_gateway.web.metrics import MetricsRoute
 from freetheai_gateway.web.operators import OperatorGate
 from tests.unit.web.answers import Headers, ask
 
@@ -26,9 +26,18 @@ def some_metrics() -> Metrics:
     return metrics
 
 
+def route_of(metrics: Metrics) -> MetricsRoute:
+    """Make the route over the metrics of one process."""
+
+    async def read() -> list[Family]:
+        return metrics.families(GAUGES)
+
+    return MetricsRoute(read, OperatorGate(None))
+
+
 async def scrape(metrics: Metrics, headers: Headers = ()) -> Client:
     """Read them as a scraper does."""
-    return await ask(MetricsRoute(metrics, GAUGES, OperatorGate(None)), "/metrics", headers)
+    return await ask(route_of(metrics), "/metrics", headers)
 
 
 async def test_metrics_when_scraped_then_every_sample_is_there() -> None:
@@ -87,7 +96,7 @@ async def test_metrics_when_nothing_happened_then_the_families_are_there() -> No
 
 async def test_metrics_when_a_stranger_asks_then_there_is_no_such_route() -> None:
     """The gate decides before anything is read."""
-    route = MetricsRoute(Metrics(), GAUGES, OperatorGate(None))
+    route = route_of(Metrics())
     client = await ask(route, "/metrics", peer="203.0.113.9")
     assert client.status == 404
     assert b"freetheai_" not in client.body

@@ -55,7 +55,7 @@ from freetheai_gateway.app.workers.supervision import (
     Supervision,
     Tell,
 )
-from freetheai_gateway.app.workers.worker import Surroundings, run_worker
+from freetheai_gateway.app.workers.worker import Membership, run_worker
 from freetheai_gateway.log import get_log
 from freetheai_gateway.services.reloading import Mistake, ReloadOutcome
 from freetheai_gateway.settings.defaults import listening_on
@@ -322,7 +322,7 @@ class Supervisor:
             run_keeper(self._settings, line, self._models)
         else:
             siblings = MailedSiblings(slot, self._mailboxes, self._node)
-            run_worker(self._settings, Surroundings(line, siblings, self._models, self._announce))
+            run_worker(self._settings, Membership(line, siblings, self._models, self._announce))
 
     def _say_why(self, error: BaseException, line: Line) -> int:
         known = self._explain(error)

@@ -12,6 +12,7 @@ from freetheai_gateway.app.gateway import Gateway
 from freetheai_gateway.app.node import live
 from freetheai_gateway.app.reload import Prepared
 from freetheai_gateway.app.serving import Announce
+from freetheai_gateway.app.surroundings import Surroundings
 from freetheai_gateway.app.workers.board import Board
 from freetheai_gateway.app.workers.line import Line
 from freetheai_gateway.app.workers.mailboxes import MailedSiblings
@@ -39,7 +40,7 @@ from freetheai_gateway.web.edge.listener import bind
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Membership:
     """What a worker has of its node."""
 
     line: Line
@@ -52,21 +53,21 @@ class Surroundings:
         return ReadModel(provider.name, self.models)
 
 
-def run_worker(settings: Settings, surroundings: Surroundings) -> None:
+def run_worker(settings: Settings, membership: Membership) -> None:
     """Serve until SIGTERM, or until the parent is gone. Raises `CannotListen` and `store.errors.StoreFailed`."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work(settings, surroundings))
+        runner.run(_work(settings, membership))
 
 
-async def _work(settings: Settings, surroundings: Surroundings) -> None:
+async def _work(settings: Settings, membership: Membership) -> None:
     listener = bind(settings.server.host, settings.server.port, shared=True)
-    gateway = await _open(settings, surroundings, listener)
-    await live(gateway, listener, _Worker(surroundings))
+    gateway = await _open(settings, membership, listener)
+    await live(gateway, listener, _Worker(membership))
 
 
-async def _open(settings: Settings, surroundings: Surroundings, listener: socket.socket) -> Gateway:
+async def _open(settings: Settings, membership: Membership, listener: socket.socket) -> Gateway:
     try:
-        return await Gateway.open(settings, make_model=surroundings.make_model)
+        return await Gateway.open(settings, surroundings=Surroundings(membership.make_model, membership.siblings))
     except BaseException:
         listener.close()
         raise
@@ -75,10 +76,10 @@ async def _open(settings: Settings, surroundings: Surroundings, listener: socket
 class _Worker:
     """The `Duties` of a worker."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._line = surroundings.line
-        self._siblings = surroundings.siblings
-        self._announce = surroundings.announce
+    def __init__(self, membership: Membership) -> None:
+        self._line = membership.line
+        self._siblings = membership.siblings
+        self._announce = membership.announce
         self._prepared: Prepared | None = None
         self._numbers = count(1)
         self._reloads: dict[int, asyncio.Future[ReloadOutcome]] = {}
