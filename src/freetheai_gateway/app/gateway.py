@@ -39,11 +39,8 @@ from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
-<<<<<<< HEAD
-from freetheai_gateway.services.trace import Trace
-=======
 from freetheai_gateway.services.reports import NodeReports
->>>>>>> workers
+from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.accounts import SqlAccounts

@@ -52,11 +52,8 @@ def build_offer(
             support_url=settings.site.support_url,
         ),
         catalogue=build_catalogue(settings),
-<<<<<<< HEAD
         providers=providers,
         image_makers=build_image_makers(settings, providers, client),
-=======
->>>>>>> workers
         concurrency_wait_s=settings.access.concurrency_wait_s,
         public_catalog=settings.access.public_catalog,
         policy=PoolPolicy(**asdict(settings.pools)),

@@ -16,12 +16,9 @@ from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
-<<<<<<< HEAD
+from freetheai_gateway.services.reports import NodeReports, NoSiblings
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.settings import default_settings
-=======
-from freetheai_gateway.services.reports import NodeReports, NoSiblings
->>>>>>> workers
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.offers import PUBLIC_URL
 from freetheai_gateway.testing.ports import StaticKeyLookup
@@ -54,14 +51,10 @@ def routes() -> list[Route]:
         directory=governed.directory,
         authenticator=Authenticator(StaticKeyLookup(), governed.directory),
         completions=governed.completions,
-<<<<<<< HEAD
         images=build_images(
             default_settings(), governed.directory, governed.admission, governed.ledger, clock=clock, observe=_ignore
         ),
-        observer=Observer(metrics, Thresholds(), clock),
-=======
         observer=observer,
->>>>>>> workers
         token_counter=TokenCounter(
             governed.directory, governed.admission, governed.client, MessagesTranslator(), clock
         ),
