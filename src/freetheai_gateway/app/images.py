@@ -21,6 +21,7 @@ from freetheai_gateway.upstream.images.bfl import BlackForestLabs
 from freetheai_gateway.upstream.images.calls import Calls, Pace
 from freetheai_gateway.upstream.images.fal import Fal
 from freetheai_gateway.upstream.images.gemini_images import GeminiImages
+from freetheai_gateway.upstream.images.guarded_fetch import GuardedFetcher
 from freetheai_gateway.upstream.images.openai_images import OpenAIImages
 from freetheai_gateway.upstream.images.sketch import SketchProvider
 from freetheai_gateway.upstream.providers import HTTPProvider
@@ -52,7 +53,8 @@ def build_images(
     own = settings.images
     files = ImageFiles(own.directory, own.keep_s, clock, lambda: f"{directory.offer.site.public_url.rstrip('/')}/v1")
     policy = ImagePolicy(PictureRules(max_pixels=own.max_pixels), own.deadline_s)
-    images = Images(directory, admission, ledger, clock, policy=policy, vault=files)
+    fetcher = GuardedFetcher(policy.rules.max_bytes) if own.fetch_input_urls else None
+    images = Images(directory, admission, ledger, clock, policy=policy, vault=files, fetcher=fetcher)
     return ImageServices(images, ImageJobs(images, files, clock, keep_s=own.keep_s, observe=observe), files)
 
 
