@@ -55,7 +55,7 @@ class ImageRoutes:
     async def show_job(self, request: Request, response: Response) -> None:
         """`GET /v1/images/generations/{id}`: 202 while it is worked on, 200 when it has ended."""
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         job = await self._jobs.find(request.params["id"], trace.caller)
         working = job.status in {"pending", "running"}
         headers = (JSON, _PRIVATE, _POLL_AFTER) if working else (JSON, _PRIVATE)
@@ -79,7 +79,7 @@ class ImageRoutes:
 
     async def _make(self, operation: Operation, request: Request, response: Response) -> None:
         trace = response.trace
-        trace.caller = await self._authenticator.caller(presented_key(request.headers))
+        trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         body = await read_body(request, self._max_body_bytes)
         content_type = request.header(b"content-type").decode("latin-1")
         wanted = parse_request(body, content_type, operation, self._images.policy.rules)
