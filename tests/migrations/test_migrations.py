@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.store.database import Database
@@ -21,6 +22,9 @@ from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.revisions import HEAD, REVISIONS, Status
 from freetheai_gateway.store.schema import METADATA, USAGE_DAYS, USAGE_RECORDS
 from freetheai_gateway.store.upgrading import SCRIPTS
+from tests.postgres import empty_postgres_url, postgres_template
+
+__all__ = ["empty_postgres_url", "postgres_template"]
 
 OPEN = """
 import asyncio, sys
@@ -118,6 +122,41 @@ async def test_open_when_two_processes_create_one_file_then_both_succeed(setting
     """Whoever comes second waits, and finds the work done."""
     said = await asyncio.gather(*(_open_in_process(settings) for _ in range(3)))
     assert [line.split()[0] for line in said] == [HEAD] * 3
+
+
+async def test_open_when_two_nodes_create_one_postgresql_database_then_both_succeed(empty_postgres_url: str) -> None:
+    """The migration holds the advisory lock of all writers; its tables are those of the schema."""
+    settings = StoreSettings(url=empty_postgres_url)
+    said = await asyncio.gather(*(_open_in_process(settings) for _ in range(2)))
+    assert [line.split()[0] for line in said] == [HEAD] * 2
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA))
+
+    database = await Database.open(settings, create=False)
+    async with database.read("comparing") as connection:
+        assert await connection.run_sync(differences) == []
+    await database.close()
+
+
+def test_revisions_when_each_follows_the_other_then_what_the_one_before_used_still_works(tmp_path: Path) -> None:
+    """Old and new processes run side by side: nothing goes away, and no insert of the older one misses a column."""
+    engine = create_engine(f"sqlite:///{tmp_path}/freetheai.db")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    before: dict[str, dict[str, str]] = {}
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        for revision in REVISIONS:
+            command.upgrade(config, revision)
+            columns = {table: inspect(connection).get_columns(table) for table in inspect(connection).get_table_names()}
+            now = {table: {one["name"]: str(one["type"]) for one in found} for table, found in columns.items()}
+            for table, known in before.items():
+                assert known.items() <= now[table].items()
+                added = [one for one in columns[table] if one["name"] not in known]
+                assert all(one["nullable"] or one["default"] is not None for one in added)
+            before = now
+    engine.dispose()
 
 
 async def test_open_when_current_then_alembic_is_not_imported(settings: StoreSettings) -> None:

@@ -73,7 +73,8 @@ class Settlement:
             self._ledger.append(self._record())
         finally:
             usage = trace.usage
-            self._lease.settle(delivered=trace.delivered, tokens=usage.input_tokens + usage.output_tokens)
+            tokens = usage.input_tokens + usage.output_tokens
+            self._lease.settle(delivered=trace.delivered, tokens=tokens, images=trace.images)
 
     def _record(self) -> UsageRecord:
         trace = self._trace

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from sqlalchemy import RowMapping, Table, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.errors import CopyFailed
@@ -23,24 +24,28 @@ async def copy(source: Database, target: Database) -> Mapping[str, int]:
 
     Raises `CopyFailed` where the target holds rows already, or where a table changed while it was read.
     """
-    tables = METADATA.sorted_tables
-    for table in tables:
-        if table.name not in _SINGLE_ROWS and await _count(target, table):
-            raise CopyFailed(f"the target already has rows in {table.name}; copy into an empty database")
     copied: dict[str, int] = {}
     async with target.write("copying a database") as connection:
-        for table in tables:
-            copied[table.name] = 0
-            async for rows in _batches(source, table):
-                values = [dict(row) for row in rows]
-                if table.name in _SINGLE_ROWS:
-                    await connection.execute(update(table).where(table.c.id == ONLY_ROW).values(values[0]))
-                else:
-                    await connection.execute(insert(table), values)
-                copied[table.name] += len(values)
-            if copied[table.name] != await _count(source, table):
+        for table in METADATA.sorted_tables:
+            if table.name not in _SINGLE_ROWS and await _count(connection, table):
+                raise CopyFailed(f"the target already has rows in {table.name}; copy into an empty database")
+        for table in METADATA.sorted_tables:
+            await _copy_table(source, connection, table)
+            copied[table.name] = await _count(connection, table)
+            async with source.read("counting rows") as counting:
+                expected = await _count(counting, table)
+            if copied[table.name] != expected:
                 raise CopyFailed(f"{table.name} changed while it was read; stop the gateway first")
     return copied
+
+
+async def _copy_table(source: Database, connection: AsyncConnection, table: Table) -> None:
+    async for rows in _batches(source, table):
+        values = [dict(row) for row in rows]
+        if table.name in _SINGLE_ROWS:
+            await connection.execute(update(table).where(table.c.id == ONLY_ROW).values(values[0]))
+        else:
+            await connection.execute(insert(table), values)
 
 
 async def _batches(database: Database, table: Table) -> AsyncIterator[list[RowMapping]]:
@@ -52,6 +57,5 @@ async def _batches(database: Database, table: Table) -> AsyncIterator[list[RowMa
             yield list(rows)
 
 
-async def _count(database: Database, table: Table) -> int:
-    async with database.read("counting rows") as connection:
-        return int(await connection.scalar(select(func.count()).select_from(table)) or 0)
+async def _count(connection: AsyncConnection, table: Table) -> int:
+    return int(await connection.scalar(select(func.count()).select_from(table)) or 0)
