@@ -12,6 +12,7 @@ TABLE = {
     errors.Unauthenticated: (401, "invalid_api_key"),
     errors.AccessDenied: (403, "model_access_denied"),
     errors.AccountPaused: (403, "user_paused"),
+    errors.ReadOnlyKey: (403, "read_only_key"),
     errors.NotFound: (404, "not_found_error"),
     errors.MethodNotAllowed: (405, "invalid_request_error"),
     errors.RequestTimeout: (408, "invalid_request_error"),

@@ -133,7 +133,7 @@ def test_check_without_a_file_judges_the_built_in_configuration(bare_command: Co
     """No file is no mistake, and no database is needed."""
     done = bare_command("check")
     assert (done.code, done.err) == (0, "")
-    assert done.out == "built-in configuration: ok, 1 model, 1 provider, 1 of them set up\n"
+    assert done.out == "built-in configuration: ok, 2 models, 2 providers, 2 of them set up\n"
 
 
 def test_the_variable_names_the_file_where_no_option_does(
@@ -240,8 +240,8 @@ def test_models_says_what_is_set_up_and_why_not(bare_command: CommandLine, good:
             "tier": "Regular",
             "family": "Plus",
             "providers": ["painter"],
-            "set_up": False,
-            "reason": "painter speaks ark, which this version does not",
+            "set_up": True,
+            "reason": None,
         },
     ]
 

@@ -13,8 +13,11 @@ def wants_page(request: Request) -> bool:
     """Whether a browser asks: HTML is accepted by name, no key is presented, and the address is not the API's."""
     if request.header(b"authorization") or request.header(b"x-api-key"):
         return False
-    under_api = request.path == _API or request.path.startswith(_API + "/")
-    return not under_api and b"text/html" in request.header(b"accept").lower()
+    return not _is_under_api(request) and b"text/html" in request.header(b"accept").lower()
+
+
+def _is_under_api(request: Request) -> bool:
+    return request.path == _API or request.path.startswith(_API + "/")
 
 
 class Page:
@@ -43,5 +46,6 @@ class PageOr:
 
     async def __call__(self, request: Request, response: Response) -> None:
         """Decide by the request's headers."""
-        response.add_headers(((b"vary", b"accept"),))
+        if not _is_under_api(request):
+            response.add_headers(((b"vary", b"accept"),))
         await (self._page if wants_page(request) else self._api)(request, response)
