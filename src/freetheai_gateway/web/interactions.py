@@ -7,9 +7,6 @@ Whatever is wrong with signature or timestamp is answered alike, 401 with one co
 import re
 from collections.abc import Awaitable, Callable
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.web.request import Request, read_body
 from freetheai_gateway.web.response import Response
@@ -29,7 +26,7 @@ class InteractionsRoute:
     """Verifies, hands the body on, and starts what follows when the first answer is on its way."""
 
     def __init__(self, public_key: str, answer: AnswerInteraction, clock: Clock, *, window_s: float = WINDOW_S) -> None:
-        self._key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+        self._is_good = _verifier(bytes.fromhex(public_key))
         self._answer = answer
         self._clock = clock
         self._window_s = window_s
@@ -48,8 +45,24 @@ class InteractionsRoute:
         signature, timestamp = request.header(b"x-signature-ed25519"), request.header(b"x-signature-timestamp")
         if not _SIGNATURE.fullmatch(signature) or not _TIMESTAMP.fullmatch(timestamp):
             return False
-        try:
-            self._key.verify(bytes.fromhex(signature.decode()), timestamp + body)
-        except InvalidSignature:
+        if not self._is_good(bytes.fromhex(signature.decode()), timestamp + body):
             return False
         return not self._window_s or abs(self._clock.wall() - int(timestamp)) <= self._window_s
+
+
+def _verifier(public_key: bytes) -> Callable[[bytes, bytes], bool]:
+    """Give what tells a good signature of a message (RFC 8032)."""
+    # 40 ms and 6 MB that a gateway without Discord need not spend.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+
+    key = Ed25519PublicKey.from_public_bytes(public_key)
+
+    def is_good(signature: bytes, message: bytes) -> bool:
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    return is_good

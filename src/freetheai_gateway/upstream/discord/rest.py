@@ -25,7 +25,7 @@ PAUSES_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 LONGEST_WAIT_S = 60.0
 MOST_BYTES = 4 * 1024 * 1024
 _TIMEOUTS = Timeouts(connect_s=5.0, total_s=15.0)
-_USER_AGENT = f"DiscordBot (https://pypi.org/project/freetheai-gateway, {__version__})".encode()
+_USER_AGENT = f"DiscordBot (https://freetheai-gateway.invalid, {__version__})".encode()
 
 Sleep = Callable[[float], Awaitable[None]]
 
