@@ -6,21 +6,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 
 from freetheai_gateway.clock import Clock
-from freetheai_gateway.dialects.complaint import parse_complaint
 from freetheai_gateway.dialects.lanes import Lane
-from freetheai_gateway.dialects.protocol import Dialect, MalformedReply
+from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import Model
 from freetheai_gateway.domain.places import Place
 from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import cost_micro_usd
 from freetheai_gateway.errors import GatewayError, InvalidRequest
 from freetheai_gateway.services.attempts import Asker, Course
-from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.ports import ProviderCall, UpstreamClient, UpstreamFailed, UpstreamReply
-from freetheai_gateway.services.provider_errors import from_complaint, from_transport
+from freetheai_gateway.services.provider_errors import from_refusal, from_transport
 from freetheai_gateway.services.trace import Trace
 
 MAX_DROPPED = 30
@@ -151,18 +149,8 @@ class Dispatcher:
         except UpstreamFailed as failed:
             raise from_transport(failed, trace) from failed
         if reply.status != HTTPStatus.OK:
-            raise await self._refused(reply, trace)
+            raise await from_refusal(reply, self._clock, trace)
         return Attempt(reply, lane, place, self._clock)
-
-    async def _refused(self, reply: UpstreamReply, trace: Trace) -> GatewayError:
-        """Read what an upstream says in an HTTP error."""
-        try:
-            body = await Body(reply).read_all(MAX_ERROR_BYTES)
-        except (MalformedReply, UpstreamFailed):
-            body = b""  # the status alone decides then
-        finally:
-            reply.close()
-        return from_complaint(parse_complaint(reply.status, body), reply, self._clock.wall(), trace)
 
     def _charge(self, place: Place, trace: Trace) -> None:
         """Count what the reply used where its key or its provider has a limit."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
-from freetheai_gateway.dialects.complaint import Blame, Complaint
+from freetheai_gateway.clock import Clock
+from freetheai_gateway.dialects.complaint import Blame, Complaint, parse_complaint
 from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
 from freetheai_gateway.domain.failures import ERROR_IN_REPLY, HTTP, MALFORMED, Mishap
 from freetheai_gateway.errors import (
@@ -17,6 +18,7 @@ from freetheai_gateway.errors import (
     RequestTooLarge,
     whole_seconds,
 )
+from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
 from freetheai_gateway.services.ports import Failure, UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.trace import Trace
 
@@ -76,6 +78,17 @@ def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace) -> Gatew
     trace.mishap = Mishap(trace.outcome)
     trace.cause = str(fault) or "the provider reported an error inside its reply"
     return provider_failed(trace)
+
+
+async def from_refusal(reply: UpstreamReply, clock: Clock, trace: Trace) -> GatewayError:
+    """Read what an upstream says in an HTTP error, close the reply and translate it."""
+    try:
+        body = await Body(reply).read_all(MAX_ERROR_BYTES)
+    except (MalformedReply, UpstreamFailed):
+        body = b""  # the status alone decides then
+    finally:
+        reply.close()
+    return from_complaint(parse_complaint(reply.status, body), reply, clock.wall(), trace)
 
 
 def from_complaint(complaint: Complaint, reply: UpstreamReply, now: float, trace: Trace) -> GatewayError:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from freetheai_gateway.clock import Clock
-from freetheai_gateway.dialects.complaint import parse_complaint
 from freetheai_gateway.dialects.openai_images import find_picture
 from freetheai_gateway.dialects.protocol import MalformedReply
 from freetheai_gateway.domain.failures import ERROR_IN_REPLY, HTTP, MALFORMED, Mishap
@@ -20,7 +19,7 @@ from freetheai_gateway.jsonc import InvalidJSON, ReplyDecoder
 from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
 from freetheai_gateway.services.image_ports import Ask
 from freetheai_gateway.services.ports import UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest
-from freetheai_gateway.services.provider_errors import from_complaint, from_transport, provider_failed
+from freetheai_gateway.services.provider_errors import from_refusal, from_transport, provider_failed
 from freetheai_gateway.upstream.providers import HTTPProvider, parse_base_url
 
 T = TypeVar("T")
@@ -96,13 +95,7 @@ class Calls:
             raise from_transport(failed, ask.trace) from failed
         if reply.status in _GOOD:
             return reply
-        try:
-            body = await Body(reply).read_all(MAX_ERROR_BYTES)
-        except (MalformedReply, UpstreamFailed):
-            body = b""  # the status alone decides then
-        finally:
-            reply.close()
-        raise from_complaint(parse_complaint(reply.status, body), reply, self._clock.wall(), ask.trace)
+        raise await from_refusal(reply, self._clock, ask.trace)
 
     async def _whole(self, request: UpstreamRequest, ask: Ask, limit: int) -> bytes:
         reply = await self._send(request, ask)
