@@ -1,5 +1,6 @@
 """What is asked of an image model and what it gives: neutral values between clients and providers. No I/O."""
 
+from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import sqrt
@@ -44,6 +45,11 @@ class Picture(msgspec.Struct, frozen=True):
         """The end of a file's name: `png`, `jpeg` or `webp`."""
         return self.media_type.removeprefix("image/")
 
+    @property
+    def data_url(self) -> str:
+        """The picture as an address that holds it (RFC 2397)."""
+        return f"data:{self.media_type};base64,{b64encode(self.data).decode()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -71,6 +77,20 @@ class Order:
     def with_picture(self, picture: Picture) -> "Order":
         """Give the order with one input more."""
         return replace(self, pictures=(*self.pictures, picture))
+
+    def said(self, *names: str) -> tuple[str, ...]:
+        """Give those of these fields of OpenAI's image API that the order says something in, for `Made.adjusted`."""
+        is_said = {
+            "size": self.size is not None,
+            "quality": self.quality != "",
+            "background": self.background != "",
+            "output_format": self.output_format != "",
+            "output_compression": self.compression is not None,
+            "moderation": self.moderation != "",
+            "input_fidelity": self.fidelity != "",
+            "mask": self.mask is not None,
+        }
+        return tuple(name for name in names if is_said[name])
 
 
 class MadePicture(msgspec.Struct, frozen=True):

@@ -160,6 +160,37 @@ async def test_edit_when_ordered_then_the_input_goes_along_in_the_providers_form
     assert "size" not in made.adjusted
 
 
+LEFT_OUT: dict[str, set[str]] = {
+    "openai-images": {"response_format"},
+    "gemini-images": {"quality", "background", "moderation", "input_fidelity", "mask"}
+    | {"output_format", "output_compression", "size"},
+    "bfl": {"quality", "background", "moderation", "input_fidelity", "mask", "output_format", "output_compression"},
+    "fal": {"quality", "background", "moderation", "input_fidelity", "output_format", "output_compression"},
+    "ark": {"quality", "background", "moderation", "input_fidelity", "mask", "output_format", "output_compression"},
+}
+"""What no field of the provider says."""
+
+
+@pytest.mark.parametrize("api", sorted(GENERATIONS))
+async def test_edit_when_it_says_everything_then_what_the_provider_has_no_field_for_is_named(api: str) -> None:
+    """A compression of 0 is said as well as any other."""
+    order = Order(
+        Operation.EDIT,
+        "Cleaner",
+        size=Size(1024, 1024),
+        quality="high",
+        background="opaque",
+        output_format="webp",
+        compression=0,
+        moderation="low",
+        fidelity="high",
+        pictures=(picture(),),
+        mask=picture(),
+    )
+    made = await made_by(api, VENDORS[api](picture().data, "good"), order)
+    assert sorted(made.adjusted) == sorted(LEFT_OUT[api])
+
+
 async def test_stream_when_openai_makes_partial_pictures_then_they_are_handed_on() -> None:
     """Events may be cut anywhere."""
     seen = []

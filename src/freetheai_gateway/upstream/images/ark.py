@@ -1,15 +1,23 @@
 """`ark`: Seedream on BytePlus ModelArk and Volcengine Ark. One call a picture; no mask, and an area of its own."""
 
-from base64 import b64encode
-
 import msgspec
 
 from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Picture, fit
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
-from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malformed, picture_of, read, refused, several
+from freetheai_gateway.upstream.images.calls import (
+    Calls,
+    failed_inside,
+    malformed,
+    picture_of,
+    read,
+    refused,
+    several,
+    too_few,
+)
 
+_UNSAID = ("quality", "background", "output_compression", "moderation", "input_fidelity", "output_format", "mask")
 _STEP, _LEAST, _LEAST_OF_4_0, _MOST = 16, 3_686_400, 921_600, 16_777_216
 """Pixels: from Seedream 4.5 on at least 1920x1920, before it 1280x720; at most 4096x4096."""
 
@@ -54,8 +62,7 @@ class Ark:
             return [MadePicture(await self._picture(ask, reply))]
 
         pictures = await several(ask, make_one)
-        adjusted = adjusted if len(pictures) == ask.order.count else (*adjusted, "n")
-        return Made(pictures, Usage(output_tokens=sum(spent)), adjusted)
+        return Made(pictures, Usage(output_tokens=sum(spent)), (*adjusted, *too_few(ask, pictures)))
 
     async def _picture(self, ask: Ask, reply: _Reply) -> Picture:
         for item in reply.data:
@@ -69,16 +76,7 @@ class Ark:
 
 
 def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
-    unsaid = {
-        "quality": order.quality,
-        "background": order.background,
-        "output_compression": order.compression is not None,
-        "moderation": order.moderation,
-        "input_fidelity": order.fidelity,
-        "output_format": order.output_format,
-        "mask": order.mask is not None,
-    }
-    adjusted = [name for name, value in unsaid.items() if value]
+    adjusted = list(order.said(*_UNSAID))
     fields: dict[str, object] = {
         "model": model,
         "prompt": order.prompt,
@@ -92,7 +90,7 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
         fields["size"] = str(size)
         adjusted += ["size"] if size != order.size else []
     if order.operation is Operation.EDIT:
-        urls = [f"data:{each.media_type};base64,{b64encode(each.data).decode()}" for each in order.pictures]
+        urls = [picture.data_url for picture in order.pictures]
         fields["image"] = urls[0] if len(urls) == 1 else urls
     return fields, tuple(adjusted)
 

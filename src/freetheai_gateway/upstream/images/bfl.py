@@ -10,8 +10,10 @@ import msgspec
 from freetheai_gateway.domain.images import Made, MadePicture, Order, fit
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
-from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malformed, read, refused, several
+from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malformed, read, refused, several, too_few
 
+_UNSAID = ("quality", "background", "output_compression", "moderation", "input_fidelity", "mask")
+_FORMATS = frozenset({"png", "jpeg"})
 _LEAST = 256 * 256
 _OLD_MOST, _MOST = 1_440 * 1_024, 2_048 * 2_048
 _OLD = ("flux-dev", "flux-pro", "flux-kontext")
@@ -57,7 +59,7 @@ class BlackForestLabs:
             return [MadePicture(await self._calls.download(ask, url))]
 
         pictures = await several(ask, make_one)
-        return Made(pictures, adjusted=adjusted if len(pictures) == ask.order.count else (*adjusted, "n"))
+        return Made(pictures, adjusted=(*adjusted, *too_few(ask, pictures)))
 
     async def _look(self, ask: Ask, url: str) -> str | None:
         state = read(_decode_state, await self._calls.get(ask, url), ask)
@@ -72,17 +74,11 @@ class BlackForestLabs:
 
 def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
     old = model.startswith(_OLD)
-    unsaid = {
-        "quality": order.quality,
-        "background": order.background,
-        "output_compression": order.compression is not None,
-        "moderation": order.moderation,
-        "input_fidelity": order.fidelity,
-        "mask": order.mask is not None,
-        "output_format": order.output_format == "webp",
-    }
-    adjusted = [name for name, value in unsaid.items() if value]
-    kind = order.output_format if order.output_format in {"png", "jpeg"} else "png"
+    kind = order.output_format or "png"
+    adjusted = list(order.said(*_UNSAID))
+    if kind not in _FORMATS:
+        kind = "png"
+        adjusted.append("output_format")
     fields: dict[str, object] = {"prompt": order.prompt, "output_format": kind}
     if order.size is not None:
         size = fit(order.size, step=32 if old else 16, least=_LEAST, most=_OLD_MOST if old else _MOST)

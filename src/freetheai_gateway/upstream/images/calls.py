@@ -150,6 +150,11 @@ async def several(ask: Ask, make_one: Callable[[], Awaitable[Sequence[MadePictur
     return tuple(made)
 
 
+def too_few(ask: Ask, pictures: Sequence[MadePicture]) -> tuple[str, ...]:
+    """Name `n` for `Made.adjusted` where `several` made fewer pictures than were ordered."""
+    return ("n",) if len(pictures) < ask.order.count else ()
+
+
 def refused(ask: Ask) -> GatewayError:
     """Say that the provider refused the content."""
     ask.trace.outcome = "content_policy"

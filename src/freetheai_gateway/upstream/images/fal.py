@@ -4,16 +4,17 @@ The addresses are those of the reply: a model's sub-path stands in the first cal
 """
 
 import asyncio
-from base64 import b64encode
 
 import msgspec
 
-from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Picture
+from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
 from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malformed, read, refused
 
+_UNSAID = ("quality", "background", "output_compression", "moderation", "input_fidelity")
+_FORMATS = frozenset({"png", "jpeg"})
 _POLICY = "content_policy_violation"
 
 
@@ -95,26 +96,17 @@ class Fal:
 
 
 def _fields(order: Order) -> tuple[dict[str, object], tuple[str, ...]]:
-    unsaid = {
-        "quality": order.quality,
-        "background": order.background,
-        "output_compression": order.compression is not None,
-        "moderation": order.moderation,
-        "input_fidelity": order.fidelity,
-        "output_format": order.output_format == "webp",
-    }
+    adjusted = order.said(*_UNSAID)
     fields: dict[str, object] = {"prompt": order.prompt, "num_images": order.count}
-    if order.output_format in {"png", "jpeg"}:
+    if order.output_format in _FORMATS:
         fields["output_format"] = order.output_format
+    else:
+        adjusted += order.said("output_format")
     if order.size is not None:
         fields["image_size"] = {"width": order.size.width, "height": order.size.height}
     if order.operation is Operation.EDIT:
-        urls = [_data_url(picture) for picture in order.pictures]
+        urls = [picture.data_url for picture in order.pictures]
         fields |= {"image_url": urls[0]} if len(urls) == 1 else {"image_urls": urls}
         if order.mask is not None:
-            fields["mask_url"] = _data_url(order.mask)
-    return fields, tuple(name for name, value in unsaid.items() if value)
-
-
-def _data_url(picture: Picture) -> str:
-    return f"data:{picture.media_type};base64,{b64encode(picture.data).decode()}"
+            fields["mask_url"] = order.mask.data_url
+    return fields, adjusted

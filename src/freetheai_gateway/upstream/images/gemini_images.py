@@ -9,8 +9,12 @@ from freetheai_gateway.domain.images import Made, MadePicture, Order, Size, near
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
-from freetheai_gateway.upstream.images.calls import Calls, malformed, picture_of, read, refused, several
+from freetheai_gateway.upstream.images.calls import Calls, malformed, picture_of, read, refused, several, too_few
 
+_UNSAID = (
+    *("quality", "background", "output_format", "output_compression"),
+    *("moderation", "input_fidelity", "mask", "size"),
+)
 _REFUSALS = frozenset(
     {
         *("SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "RECITATION", "NO_IMAGE"),
@@ -80,7 +84,7 @@ class GeminiImages:
             input_tokens=sum(token_count(each.prompt_token_count) for each in spent),
             output_tokens=sum(token_count(each.candidates_token_count) for each in spent),
         )
-        return Made(pictures, usage, _adjusted(ask.order, len(pictures)))
+        return Made(pictures, usage, (*ask.order.said(*_UNSAID), *too_few(ask, pictures)))
 
 
 def _body(order: Order) -> dict[str, object]:
@@ -113,18 +117,3 @@ def _pictures(ask: Ask, reply: _Reply) -> list[MadePicture]:
     if reasons & _REFUSALS or (reply.prompt_feedback is not None and reply.prompt_feedback.block_reason):
         raise refused(ask)
     raise malformed(ask, "the reply holds no picture")
-
-
-def _adjusted(order: Order, made: int) -> tuple[str, ...]:
-    unsaid = {
-        "quality": order.quality,
-        "background": order.background,
-        "output_format": order.output_format,
-        "output_compression": order.compression is not None,
-        "moderation": order.moderation,
-        "input_fidelity": order.fidelity,
-        "mask": order.mask is not None,
-        "size": order.size is not None,
-        "n": made < order.count,
-    }
-    return tuple(name for name, value in unsaid.items() if value)
