@@ -19,6 +19,7 @@ from freetheai_gateway.settings.defaults import OFFICIAL_BASE_URLS
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.image_vendors import VENDORS, FalVendor, ImageVendor
 from freetheai_gateway.upstream.images.calls import Pace
+from freetheai_gateway.upstream.images.sketch import SketchProvider
 from freetheai_gateway.upstream.providers import HTTPProvider, ProviderConfig
 
 MODELS = {
@@ -58,7 +59,7 @@ def ask(api: str, order: Order, on_partial: OnPartial | None = None) -> Ask:
     """Make a call of the first key."""
     trace = Trace("req_1", "/v1/images/generations", FakeClock())
     trace.model = "img/model"
-    return Ask(order, MODELS[api], 0, trace, on_partial)
+    return Ask(order, MODELS.get(api, api), 0, trace, on_partial)
 
 
 async def made_by(api: str, vendor: ImageVendor, order: Order) -> Made:
@@ -74,6 +75,23 @@ def generation() -> Order:
 def edit() -> Order:
     """Order an edit."""
     return Order(Operation.EDIT, "Cleaner", pictures=(picture(),))
+
+
+def full_edit() -> Order:
+    """Order an edit that says something in every field."""
+    return Order(
+        Operation.EDIT,
+        "Cleaner",
+        size=Size(1024, 1024),
+        quality="high",
+        background="opaque",
+        output_format="webp",
+        compression=0,
+        moderation="low",
+        fidelity="high",
+        pictures=(picture(),),
+        mask=picture(),
+    )
 
 
 GENERATIONS: dict[str, tuple[str, dict[str, object]]] = {
@@ -174,21 +192,16 @@ LEFT_OUT: dict[str, set[str]] = {
 @pytest.mark.parametrize("api", sorted(GENERATIONS))
 async def test_edit_when_it_says_everything_then_what_the_provider_has_no_field_for_is_named(api: str) -> None:
     """A compression of 0 is said as well as any other."""
-    order = Order(
-        Operation.EDIT,
-        "Cleaner",
-        size=Size(1024, 1024),
-        quality="high",
-        background="opaque",
-        output_format="webp",
-        compression=0,
-        moderation="low",
-        fidelity="high",
-        pictures=(picture(),),
-        mask=picture(),
-    )
-    made = await made_by(api, VENDORS[api](picture().data, "good"), order)
+    made = await made_by(api, VENDORS[api](picture().data, "good"), full_edit())
     assert sorted(made.adjusted) == sorted(LEFT_OUT[api])
+
+
+async def test_sketch_when_an_edit_says_everything_then_what_it_ignores_is_named() -> None:
+    """It draws over the whole picture, so a mask is not kept to, and it never compresses by a number."""
+    made = await SketchProvider("local").make(ask("sketch", full_edit()))
+    assert sorted(made.adjusted) == sorted(
+        ["quality", "background", "moderation", "input_fidelity", "mask", "output_compression"]
+    )
 
 
 async def test_stream_when_openai_makes_partial_pictures_then_they_are_handed_on() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LABEL = "drawn without AI"
 DEFAULT_SIZE = Size(512, 512)
 MAX_SIDE = 1_536
+_IGNORED = ("quality", "background", "input_fidelity", "output_compression", "moderation", "mask")
 _AT_ONCE = 2
 _SHAPES = 14
 _FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
@@ -55,7 +56,7 @@ class SketchProvider:
     async def make(self, ask: Ask) -> Made:
         """Draw what was ordered, the same every time."""
         order = ask.order
-        adjusted = [name for name, value in _ignored(order) if value]
+        adjusted = list(order.said(*_IGNORED))
         if order.size is not None and max(order.size.width, order.size.height) > MAX_SIDE:
             adjusted.append("size")
         async with self._slots:
@@ -64,16 +65,6 @@ class SketchProvider:
                 await ask.on_partial(await asyncio.to_thread(_draw, order, 0, _PARTIAL_SIDE * (index + 1)), index)
             drawn = [await asyncio.to_thread(_draw, order, index) for index in range(order.count)]
         return Made(tuple(MadePicture(picture) for picture in drawn), adjusted=tuple(adjusted))
-
-
-def _ignored(order: Order) -> tuple[tuple[str, object], ...]:
-    return (
-        ("quality", order.quality),
-        ("background", order.background),
-        ("input_fidelity", order.fidelity),
-        ("output_compression", order.compression),
-        ("moderation", order.moderation),
-    )
 
 
 def _draw(order: Order, index: int, side: int = MAX_SIDE) -> Picture:
