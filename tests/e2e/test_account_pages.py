@@ -126,8 +126,12 @@ def test_admin_page_when_an_account_is_made_suspended_and_restored_then_the_gate
 
 
 def test_admin_page_when_the_configuration_changes_then_the_difference_is_shown_before_it_is_applied(
-    administered: Gateway, browser: Browser
+    administered: Gateway, browser: Browser, upstream: ScriptedUpstream
 ) -> None:
+    """The other tabs show their tables then, usage as soon as there is some."""
+    key = administered.create_key("user", tier=MEMBER)
+    assert chat(administered, key, PLAIN).status == 200
+    eventually(lambda: models_of(administered, key) == [(PLAIN, 1)], "the record is summed")
     with visiting(browser) as visitor:
         page = visitor.page
         enter(page, administered)
