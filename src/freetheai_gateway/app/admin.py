@@ -9,11 +9,12 @@ from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.limits.shared import SharedLimiter
+from freetheai_gateway.services.standings import Standings
 from freetheai_gateway.services.strangers import UnknownKeyBudget
 from freetheai_gateway.web.admin.accounts import AdminAccounts
 from freetheai_gateway.web.admin.endpoint import BASE, AdminEndpoint
 from freetheai_gateway.web.admin.gate import AdminGate
-from freetheai_gateway.web.admin.operations import AdminOperations, Operations, Standings
+from freetheai_gateway.web.admin.operations import AdminOperations, Operations
 from freetheai_gateway.web.routes import Route
 
 WRONG_TOKENS_A_MINUTE = 10

@@ -4,7 +4,6 @@ from freetheai_gateway.clock import rfc3339
 from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, is_paused
 from freetheai_gateway.domain.audit import AuditEntry
 from freetheai_gateway.domain.catalogue import Model
-from freetheai_gateway.domain.limits import Standing
 from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.directory import Offer
@@ -111,17 +110,6 @@ def audit_fields(entry: AuditEntry) -> Object:
         "reason": entry.reason,
         "before": entry.before,
         "after": entry.after,
-    }
-
-
-def limit_fields(standing: Standing) -> Object:
-    """Show where an account stands under one rule."""
-    return {
-        "rule": standing.rule.value,
-        "limit": standing.limit,
-        "used": standing.used,
-        "remaining": standing.remaining,
-        "reset_s": round(standing.reset_s, 3),
     }
 
 

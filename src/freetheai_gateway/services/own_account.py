@@ -1,20 +1,18 @@
 """What an account may know of itself: tier, limits in force, and what it used. Read with any of its keys."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from freetheai_gateway.clock import Clock, rfc3339, utc_day
 from freetheai_gateway.domain.accounts import Account, Caller, effective_tier
-from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.services.directory import Directory, Offer
 from freetheai_gateway.services.ports import UsageRow
+from freetheai_gateway.services.standings import Standings, limit_fields
 
 DAYS = 30
 _DAY_S = 86_400
 _NOTHING = dict.fromkeys(("requests", "successes", "input_tokens", "output_tokens", "images"), 0)
 Object = dict[str, object]
-Standings = Callable[[str, Limits], Awaitable[Sequence[Standing]]]
-"""Tells where an account stands, wherever counts are kept."""
 
 
 class AccountUsage(Protocol):
@@ -59,7 +57,7 @@ class OwnAccount:
             "tier_source": effective_tier(account, offer.catalogue.default_tier)[1],
             "unlimited": account.unlimited,
             "next_tier": _next_tier(account, offer),
-            "limits": [_limit(each) for each in await self._standings(account.id, offer.limits_of(account))],
+            "limits": [limit_fields(each) for each in await self._standings(account.id, offer.limits_of(account))],
             "usage": {
                 "days": [_sums(by_day[day]) if day in by_day else {"day": day, **_NOTHING} for day in days],
                 "models": [_sums(row) for row in await self._usage.account_models(account.id, days)],
@@ -79,16 +77,6 @@ def _next_tier(account: Account, offer: Offer) -> Object | None:
         "opens_models": opened,
         "requests_per_minute": following.limits.requests_per_minute,
         "minimum_invites": following.minimum_invites,
-    }
-
-
-def _limit(standing: Standing) -> Object:
-    return {
-        "rule": standing.rule.value,
-        "limit": standing.limit,
-        "used": standing.used,
-        "remaining": standing.remaining,
-        "reset_s": round(standing.reset_s, 3),
     }
 
 

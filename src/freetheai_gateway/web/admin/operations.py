@@ -1,18 +1,16 @@
 """What runs and what was: usage, requests, limits in force, upstreams, catalogue, reload, audit."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.accounts import effective_tier
 from freetheai_gateway.domain.audit import Action, AuditEntry
-from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.errors import InvalidRequest, NotFound
 from freetheai_gateway.ids import new_id
 from freetheai_gateway.services.admin_view import (
     Object,
     audit_fields,
-    limit_fields,
     model_fields,
     record_fields,
     usage_fields,
@@ -21,14 +19,13 @@ from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.instants import read_day
 from freetheai_gateway.services.ports import AccountStore, AuditStore, UsageStore
 from freetheai_gateway.services.reloading import Mistake, Reload, ReloadOutcome
+from freetheai_gateway.services.standings import Standings, limit_fields
 from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.web.admin import answers
 from freetheai_gateway.web.admin.accounts import page_of, read_reason
 from freetheai_gateway.web.admin.bodies import ReloadRequest
 from freetheai_gateway.web.admin.table import LIST, AdminRoute, Call
 
-Standings = Callable[[str, Limits], Awaitable[Sequence[Standing]]]
-"""Tells where an account stands, wherever counts are kept."""
 _GROUPINGS = ("day", "model", "provider", "account")
 CONFIGURATION = "configuration"
 """The subject of a reload in the audit list."""
