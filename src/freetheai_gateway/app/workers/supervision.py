@@ -191,11 +191,6 @@ class Supervision:
         self._reload_is_wanted = True
         return self._begin_reload(now)
 
-    @property
-    def is_reloading(self) -> bool:
-        """Whether a reload is on its way or waits."""
-        return self._reload is not None or self._reload_is_wanted
-
     def answered(self, slot: int, *, agrees: bool) -> list[Action]:
         """Hear whether a process can take the new configuration."""
         reload = self._reload

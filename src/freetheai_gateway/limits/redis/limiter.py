@@ -165,12 +165,6 @@ class RedisLimiter:
                 await connection.call("PING")
             connection.close()
 
-    async def renew(self) -> None:
-        """Let every request that runs here keep its slot for another `lease_s`."""
-        connection = self._up()
-        self._renew(connection)
-        await connection.call("PING")
-
     async def _connect(self) -> RedisConnection:
         """Connect and bring Redis up to date before anybody asks it. Raises `RedisAway`."""
         settings = self._settings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from freetheai_gateway.domain.catalogue import Catalogue, Model, ModelKind
 
-CURL, PYTHON, JAVASCRIPT, SHELL, JSON, TOML = "curl", "Python", "JavaScript", "Shell", "JSON", "TOML"
+CURL, PYTHON, JAVASCRIPT = "curl", "Python", "JavaScript"
 
 
 @dataclass(frozen=True, slots=True)
