@@ -5,19 +5,24 @@ from its start: what it reads cannot change before it commits, in this process o
 """
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from freetheai_gateway.store.errors import DatabaseOutdated
+from freetheai_gateway.store.errors import DatabaseOutdated, mapped
 from freetheai_gateway.store.location import StoreSettings, is_postgres
 from freetheai_gateway.store.revisions import Status, read_status
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
 class Database(ABC):
-    """`open` it, `close` it."""
+    """`open` it, `close` it. A kind of database brings its two engines, which may share their connections."""
+
+    def __init__(self, reader: "AsyncEngine", writer: "AsyncEngine") -> None:
+        self._reader = reader
+        self._writer = writer
 
     @staticmethod
     async def open(settings: StoreSettings, *, create: bool, any_revision: bool = False) -> "Database":
@@ -48,25 +53,37 @@ class Database(ABC):
         await self.upgrade()
 
     @property
-    @abstractmethod
     def dialect_name(self) -> str:
         """The database's kind in SQLAlchemy's words: `sqlite` or `postgresql`."""
+        return self._writer.dialect.name
 
     @abstractmethod
     async def prepare(self, *, create: bool) -> None:
         """Make what must be there before the first statement."""
 
     @abstractmethod
-    def read(self, operation: str) -> AbstractAsyncContextManager["AsyncConnection"]:
+    async def take_write_lock(self, connection: "AsyncConnection") -> None:
+        """Take the write lock for the transaction that this connection has just begun."""
+
+    @asynccontextmanager
+    async def read(self, operation: str) -> AsyncIterator["AsyncConnection"]:
         """Lend a connection for one statement; every statement sees what is committed when it starts."""
+        with mapped(operation):
+            async with self._reader.connect() as connection:
+                yield connection
 
-    @abstractmethod
-    def write(self, operation: str) -> AbstractAsyncContextManager["AsyncConnection"]:
+    @asynccontextmanager
+    async def write(self, operation: str) -> AsyncIterator["AsyncConnection"]:
         """Lend a connection in a transaction that holds the write lock from its start."""
+        with mapped(operation):
+            async with self._writer.begin() as connection:
+                await self.take_write_lock(connection)
+                yield connection
 
-    @abstractmethod
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end the threads that some drivers have."""
+        await self._reader.dispose()
+        await self._writer.dispose()
 
     async def status(self) -> Status:
         """Compare the database's revision with the newest. Raises `DatabaseTooNew`."""

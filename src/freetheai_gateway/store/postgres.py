@@ -5,15 +5,12 @@ few (batches of usage, changes of accounts), and with it two nodes that replay o
 never meet in a deadlock.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from freetheai_gateway.store.database import Database
-from freetheai_gateway.store.errors import mapped
 from freetheai_gateway.store.location import StoreSettings
 
 _POOL: Final = 5
@@ -31,7 +28,7 @@ class PostgresDatabase(Database):
             url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": url.query["sslmode"]})
         self.url: Final = url
         wait_s = settings.busy_timeout_s
-        self._engine = create_async_engine(
+        engine = create_async_engine(
             url,
             pool_size=_POOL,
             max_overflow=0,
@@ -39,31 +36,11 @@ class PostgresDatabase(Database):
             pool_pre_ping=True,  # a server that was restarted costs nobody an error
             connect_args={"timeout": wait_s, "command_timeout": settings.command_timeout_s},
         )
-        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-
-    @property
-    def dialect_name(self) -> str:
-        """The database's kind in SQLAlchemy's words."""
-        return "postgresql"
+        super().__init__(engine.execution_options(isolation_level="AUTOCOMMIT"), engine)
 
     async def prepare(self, *, create: bool) -> None:
         """Need nothing: the operator makes the database, and the first start its tables."""
 
-    @asynccontextmanager
-    async def read(self, operation: str) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection without a transaction."""
-        with mapped(operation):
-            async with self._reader.connect() as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def write(self, operation: str) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection in a transaction that holds the write lock of all nodes."""
-        with mapped(operation):
-            async with self._engine.begin() as connection:
-                await connection.execute(_TAKE_LOCK)
-                yield connection
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._engine.dispose()
+    async def take_write_lock(self, connection: AsyncConnection) -> None:
+        """Take the lock of all nodes, until the transaction ends."""
+        await connection.execute(_TAKE_LOCK)

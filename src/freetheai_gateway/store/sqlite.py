@@ -7,8 +7,6 @@ decide. Readers run in WAL mode and neither wait for the writer nor hold it up.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -31,10 +29,10 @@ class SqliteDatabase(Database):
         self.path = sqlite_path(settings.url)
         url = URL.create("sqlite+aiosqlite", database=str(self.path))
         wait_s = self._wait_s = settings.busy_timeout_s
-        self._writer = create_async_engine(
+        writer = create_async_engine(
             url, pool_size=1, max_overflow=0, pool_timeout=wait_s, connect_args={"timeout": wait_s}
         )
-        self._reader = create_async_engine(
+        reader = create_async_engine(
             url,
             pool_size=settings.readers,
             max_overflow=0,
@@ -43,8 +41,9 @@ class SqliteDatabase(Database):
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
         )
-        _prepare_writer(self._writer, durable=settings.durable)
-        _prepare_reader(self._reader)
+        _prepare_writer(writer, durable=settings.durable)
+        _prepare_reader(reader)
+        super().__init__(reader, writer)
 
     async def prepare(self, *, create: bool) -> None:
         """Make the file, or say that there is none. Raises `DatabaseMissing` and `DatabaseUnavailable`."""
@@ -53,29 +52,8 @@ class SqliteDatabase(Database):
         elif not self.path.exists():
             raise DatabaseMissing(self.path)
 
-    @property
-    def dialect_name(self) -> str:
-        """The database's kind in SQLAlchemy's words."""
-        return "sqlite"
-
-    @asynccontextmanager
-    async def read(self, operation: str) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection for one statement; every statement sees what is committed when it starts."""
-        with mapped(operation):
-            async with self._reader.connect() as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def write(self, operation: str) -> AsyncIterator[AsyncConnection]:
-        """Lend the one write connection in a transaction that holds the write lock from its start."""
-        with mapped(operation):
-            async with self._writer.begin() as connection:
-                yield connection
-
-    async def close(self) -> None:
-        """Close every connection and end their threads."""
-        await self._reader.dispose()
-        await self._writer.dispose()
+    async def take_write_lock(self, connection: AsyncConnection) -> None:
+        """Need nothing: the one write connection begins its transactions with the file's lock."""
 
 
 def _create_file(path: Path, wait_s: float) -> None:
