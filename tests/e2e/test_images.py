@@ -146,6 +146,8 @@ def test_url_when_asked_for_then_it_needs_no_key_and_a_changed_one_is_refused(
         assert image.size == (64, 64)
     for wrong in (path.replace("expires=1", "expires=2"), path[:-1] + "?", path.replace("img_", "img_f")):
         assert requests.get(f"{gateway.url}/{wrong}", timeout=10).status_code == 404
+    crowded = requests.get(f"{gateway.url}/{path}{'&a=1' * 50}", timeout=10)
+    assert (crowded.status_code, crowded.json()["error"]["message"]) == (400, "The query has more than 20 fields.")
 
 
 def test_job_when_asked_for_then_only_its_account_gets_the_result(gateway: Gateway, keys: dict[str, Key]) -> None:

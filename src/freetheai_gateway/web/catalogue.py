@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
-from urllib.parse import parse_qsl
 
 from freetheai_gateway.clock import Clock, rfc3339, utc_day
 from freetheai_gateway.domain.accounts import Account
@@ -16,6 +15,7 @@ from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.web.credentials import presented_key
+from freetheai_gateway.web.query import read_fields
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import JSON, Response
 
@@ -25,7 +25,6 @@ _CACHE_CONTROL = (b"cache-control", b"private, max-age=30")
 _VARY = (b"vary", b"authorization, x-api-key")
 
 DEFAULT_LIMIT, MAX_LIMIT = 10, 100
-MAX_QUERY_FIELDS = 20
 _WINDOWS = ("24h", "30d", "all")
 _DAY_S = 86_400
 
@@ -118,10 +117,7 @@ class CatalogueRoutes:
 
 
 def _parse_query(query: bytes) -> tuple[int, str]:
-    try:
-        fields = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
-    except ValueError:
-        raise InvalidRequest(f"The query has more than {MAX_QUERY_FIELDS} fields.") from None
+    fields = read_fields(query)
     window = fields.get("window", "30d")
     if window not in _WINDOWS:
         raise InvalidRequest(f"window must be one of {', '.join(_WINDOWS)}.", param="window")

@@ -1,7 +1,6 @@
 """The image routes: generations and edits, background jobs, and the files under signed addresses."""
 
 from typing import Protocol
-from urllib.parse import parse_qs
 
 from freetheai_gateway.dialects.openai_images import parse_request
 from freetheai_gateway.domain.images import Operation
@@ -11,6 +10,7 @@ from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.image_jobs import ImageJobs, render_job
 from freetheai_gateway.services.images import Images
 from freetheai_gateway.web.credentials import presented_key
+from freetheai_gateway.web.query import read_fields
 from freetheai_gateway.web.request import Request, read_body
 from freetheai_gateway.web.response import JSON, Response
 
@@ -63,9 +63,9 @@ class ImageRoutes:
 
     async def show_file(self, request: Request, response: Response) -> None:
         """`GET /v1/images/files/{name}`: no key is asked for, the address itself is signed."""
-        query = parse_qs(request.query.decode("latin-1")[:500], max_num_fields=10)
+        query = read_fields(request.query)
         name = request.params["id"]
-        data = await self._files.read(name, _one(query, "expires"), _one(query, "signature"))
+        data = await self._files.read(name, query.get("expires", ""), query.get("signature", ""))
         if data is None:
             raise NotFound("This address is not valid, or the picture was deleted: results are kept for a while only.")
         kind = name.rpartition(".")[2].encode()
@@ -94,7 +94,3 @@ class ImageRoutes:
         trace.model = job.model
         location = (b"location", f"/v1/images/generations/{job.id}".encode())
         await response.send_whole(202, (JSON, _PRIVATE, _POLL_AFTER, location), encode(render_job(job)))
-
-
-def _one(query: dict[str, list[str]], name: str) -> str:
-    return query.get(name, [""])[0]

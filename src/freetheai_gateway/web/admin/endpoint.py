@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from urllib.parse import parse_qsl
 
 from freetheai_gateway.errors import InvalidRequest, NotFound, ProviderUnavailable
 from freetheai_gateway.jsonc import Decoder, InvalidJSON, encode
@@ -12,13 +11,13 @@ from freetheai_gateway.web.admin.bodies import Body
 from freetheai_gateway.web.admin.document import build
 from freetheai_gateway.web.admin.gate import AdminGate
 from freetheai_gateway.web.admin.table import AdminRoute, Call, find_route
+from freetheai_gateway.web.query import read_fields
 from freetheai_gateway.web.request import Request, read_body
 from freetheai_gateway.web.response import JSON, Response
 
 BASE = "/admin/api"
 DOCUMENT = "openapi.json"
 MAX_BODY_BYTES = 65_536
-MAX_QUERY_FIELDS = 20
 _NEVER_CACHED = (b"cache-control", b"no-store")
 _RETRY_AFTER_S = 2.0
 
@@ -62,10 +61,7 @@ class AdminEndpoint:
 
 def _read_query(query: bytes, known: Sequence[str]) -> Mapping[str, str]:
     """Read the query. Raises `InvalidRequest` for what the route does not know."""
-    try:
-        fields = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
-    except ValueError:
-        raise InvalidRequest(f"The query has more than {MAX_QUERY_FIELDS} fields.") from None
+    fields = read_fields(query)
     if not fields.keys() <= set(known):
         raise InvalidRequest(f"This route knows these query fields: {', '.join(known) or 'none'}.")
     if any("\x00" in value for value in fields.values()):

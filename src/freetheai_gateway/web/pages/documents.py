@@ -6,9 +6,9 @@ from freetheai_gateway.web.openapi.document import build
 from freetheai_gateway.web.openapi.route import instance_of
 from freetheai_gateway.web.pages.frame import Frame
 from freetheai_gateway.web.pages.guides import read_guides
-from freetheai_gateway.web.pages.query import read_fields
 from freetheai_gateway.web.pages.reference import Operation, read_operations
 from freetheai_gateway.web.pages.samples import SAMPLES, Filling, filling_for
+from freetheai_gateway.web.query import MAX_PAGE_FIELDS, read_fields
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
 
@@ -61,7 +61,9 @@ class DocumentPages:
 
     def _filling(self, request: Request) -> Filling:
         offer = self._directory.offer
-        return filling_for(offer.site.public_url, offer.catalogue, read_fields(request.query).get("model", ""))
+        return filling_for(
+            offer.site.public_url, offer.catalogue, read_fields(request.query, MAX_PAGE_FIELDS).get("model", "")
+        )
 
 
 _MOST_CHOICES = 200

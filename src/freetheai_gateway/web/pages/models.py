@@ -10,8 +10,8 @@ from freetheai_gateway.services.directory import Directory, Offer
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.web.pages.frame import Frame
-from freetheai_gateway.web.pages.query import read_fields
 from freetheai_gateway.web.pages.samples import SAMPLES, Sample, filling_for
+from freetheai_gateway.web.query import MAX_PAGE_FIELDS, read_fields
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
 
@@ -34,7 +34,7 @@ class CataloguePages:
 
     async def show(self, request: Request, response: Response) -> None:
         """Answer `GET /models`; with `?part=results` only the list, which the page fetches while one types."""
-        fields = read_fields(request.query)
+        fields = read_fields(request.query, MAX_PAGE_FIELDS)
         offer, rows = self._rows()
         query, viewer = read_query(fields), self._viewer(None, offer)
         found = rows.search(query, viewer)

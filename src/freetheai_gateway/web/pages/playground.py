@@ -3,7 +3,7 @@
 from freetheai_gateway.domain.catalogue import Model
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.web.pages.frame import Frame
-from freetheai_gateway.web.pages.query import read_fields
+from freetheai_gateway.web.query import MAX_PAGE_FIELDS, read_fields
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
 
@@ -21,7 +21,7 @@ class PlaygroundPage:
         values = {
             "chat_models": _of_kind(models, "chat"),
             "image_models": _of_kind(models, "image"),
-            "chosen": read_fields(request.query).get("model", ""),
+            "chosen": read_fields(request.query, MAX_PAGE_FIELDS).get("model", ""),
         }
         await self._frame.send(request, response, "playground.html", values)
 

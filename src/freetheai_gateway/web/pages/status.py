@@ -9,7 +9,7 @@ from freetheai_gateway.domain.catalogue import Model
 from freetheai_gateway.jsonc import Decoder
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.web.pages.frame import SECURITY, Frame
-from freetheai_gateway.web.pages.query import read_fields
+from freetheai_gateway.web.query import MAX_PAGE_FIELDS, read_fields
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
 
@@ -80,7 +80,7 @@ class StatusPages:
 
     async def show(self, request: Request, response: Response) -> None:
         """Answer `GET /status`; with `?part=board` only what changes, which the page fetches again and again."""
-        fields = read_fields(request.query)
+        fields = read_fields(request.query, MAX_PAGE_FIELDS)
         wanted = fields.get("q", "").strip().lower()[:100]
         facts = await read_facts(self._facts)
         shown = [prefix for prefix in facts.providers if wanted in prefix.prefix.lower()]
