@@ -11,6 +11,7 @@ import pytest
 
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.location import StoreSettings
+from tests.skipping import skip_or_fail
 
 SERVER = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 _CONNECT_S = 5.0
@@ -43,8 +44,7 @@ def postgres_template() -> Iterator[str]:
     try:
         _wait_for(_make_template(name))
     except OSError:
-        reason = "there is no PostgreSQL on 127.0.0.1:5432"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail("there is no PostgreSQL on 127.0.0.1:5432")
     yield name
     _wait_for(_run(f'DROP DATABASE "{name}" WITH (FORCE)'))
 

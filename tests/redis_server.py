@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
-
 from freetheai_gateway.limits.redis import RedisAway, RedisLimiter, RedisSettings, RedisTarget
 from freetheai_gateway.limits.redis.connection import connect
+from tests.background import running
+from tests.skipping import skip_or_fail
 
 TARGET = RedisTarget("127.0.0.1", int(os.environ.get("TEST_REDIS_PORT", "6379")))
 
@@ -32,8 +32,7 @@ def is_there() -> bool:
 def need_redis() -> None:
     """Skip the test without a server, or fail it where every service is required."""
     if not is_there():
-        reason = "there is no Redis on 127.0.0.1:6379"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail("there is no Redis on 127.0.0.1:6379")
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
@@ -51,14 +50,11 @@ async def redis_limiter(
     need_redis()
     given = settings or RedisSettings(TARGET, prefix=f"test-{uuid4().hex}:", deadline_s=10.0, lease_s=2 * 86_400.0)
     limiter = RedisLimiter(given, now=now)
-    task = asyncio.get_running_loop().create_task(limiter.run())
     try:
-        await until(lambda: limiter.up)
-        yield limiter
+        async with running(limiter.run()):
+            await until(lambda: limiter.up)
+            yield limiter
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         await limiter.close()
         with suppress(RedisAway):
             await _forget(given)
@@ -113,8 +109,7 @@ class OwnServer:
 def own_server(folder: Path) -> Iterator[OwnServer]:
     """Run a server of one's own."""
     if shutil.which("redis-server") is None:
-        reason = "redis-server is not installed"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail("redis-server is not installed")
     server = OwnServer(folder)
     server.start()
     try:

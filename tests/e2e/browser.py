@@ -15,7 +15,8 @@ from freetheai_gateway import jsonc
 
 PAGE = Path(__file__).with_name("page.html")
 OPEN_S = 30.0
-_FLAGS = (
+PROGRAM = "chromium"
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -33,7 +34,7 @@ Object = dict[str, object]
 
 def is_installed() -> bool:
     """Whether there is a browser."""
-    return shutil.which("chromium") is not None
+    return shutil.which(PROGRAM) is not None
 
 
 class PageServer(ThreadingHTTPServer):
@@ -80,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
 def open_page(settings: Object, folder: Path) -> Object:
     """Let a fresh browser open the page; returns what the page found out."""
     with _serving(PageServer(settings)) as server, (folder / "chromium.log").open("wb") as log:
-        command = ["chromium", *_FLAGS, f"--user-data-dir={folder / 'profile'}", f"{server.origin}/"]
+        command = [PROGRAM, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"{server.origin}/"]
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True

@@ -1,27 +1,16 @@
 """A person at the pages: Debian's Chromium, driven by Playwright, with everything that went wrong written down."""
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-)
+from tests.e2e.browser import FLAGS, PROGRAM
+from tests.skipping import skip_or_fail
+
 DESKTOP, PHONE = ViewportSize(width=1280, height=860), ViewportSize(width=390, height=844)
 AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -29,10 +18,9 @@ AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
 @contextmanager
 def started_browser() -> Iterator[Browser]:
     """Start Chromium; without one the test is skipped, or fails where every service is required."""
-    program = shutil.which("chromium")
+    program = shutil.which(PROGRAM)
     if program is None:
-        reason = "Chromium is not installed: apt-get install chromium"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser

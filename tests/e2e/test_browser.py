@@ -1,7 +1,5 @@
 """Somebody else's web page, in a real browser, uses the gateway with `fetch`."""
 
-import os
-
 import pytest
 
 from freetheai_gateway.testing.upstream import ScriptedUpstream
@@ -10,6 +8,7 @@ from tests.e2e.configuration import MODEL, PLAIN, STARTER, Plan, render
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import CANARY, Gateway, Key
 from tests.e2e.wire import CHAT, Object, Reply, call
+from tests.skipping import skip_or_fail
 
 ORIGIN = "https://chat.example"
 
@@ -25,8 +24,7 @@ def outcome(
 ) -> Object:
     """Open the page once; the tests look at what it found out."""
     if not browser.is_installed():
-        reason = "Chromium is not installed: apt-get install chromium"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail("Chromium is not installed: apt-get install chromium")
     upstream_server.play("scripted", "plain?chunks=6&after=3&gap_s=0.3")
     settings: Object = {"base": shared.base_url, "key": starter.secret, "model": MODEL, "canary": CANARY}
     seen = browser.open_page(settings, tmp_path_factory.mktemp("browser"))

@@ -15,6 +15,7 @@ from freetheai_gateway.testing.upstream import ScriptedUpstream
 from tests.e2e.configuration import CAPPED, MODEL, PLAIN
 from tests.e2e.gateway import CANARY, Gateway, Key, eventually
 from tests.e2e.refusals import use_up
+from tests.skipping import skip_or_fail
 
 PACKAGES = Path(sys.prefix) / "node" / "node_modules"
 """Where `make test` installs them."""
@@ -90,8 +91,7 @@ def run(gateway: Gateway, tmp_path: Path) -> Script:
     """Run a program with the package at hand; returns what it prints."""
     absent = shutil.which("node") is None or not (PACKAGES / "openai").is_dir()
     if absent:
-        reason = "Node.js or its openai package is not installed: apt-get install nodejs npm, then make test"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail("Node.js or its openai package is not installed: apt-get install nodejs npm, then make test")
     (tmp_path / "node_modules").symlink_to(PACKAGES)
 
     def run_script(program: str, key: Key, model: str) -> str:

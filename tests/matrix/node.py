@@ -1,7 +1,6 @@
 """The official npm SDKs, asked from here: a Node process that is handed requests and the gateway's replies."""
 
 import base64
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import anthropic.types
-import pytest
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
@@ -21,6 +19,7 @@ from tests.matrix.ask import Ask, Forecast
 from tests.matrix.heard import Failed, Heard
 from tests.matrix.limits import CHAT, MESSAGES
 from tests.matrix.loop import ALIAS, Loop
+from tests.skipping import skip_or_fail
 
 PACKAGES = Path(sys.prefix) / "node" / "node_modules"
 _JUDGE = Path(__file__).with_name("judge.mjs")
@@ -74,8 +73,7 @@ def started(folder: Path) -> Iterator[NodeSDK]:
     """Start the process; without the packages the test is skipped, or fails where every service is required."""
     missing = [name for name in ("openai", "@anthropic-ai/sdk") if not (PACKAGES / name).is_dir()]
     if missing or shutil.which("node") is None:
-        reason = f"Node.js with {', '.join(missing) or 'its packages'} is not installed: make test does it"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail(f"Node.js with {', '.join(missing) or 'its packages'} is not installed: make test does it")
     (folder / "node_modules").symlink_to(PACKAGES)
     (folder / _JUDGE.name).write_bytes(_JUDGE.read_bytes())
     command = ["node", _JUDGE.name]

@@ -1,7 +1,6 @@
 """The documents tell the truth: links lead somewhere, named tests and modules exist, examples are whole."""
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from freetheai_gateway.app.welcome import curl
 from freetheai_gateway.settings.defaults import DEMONSTRATION_LABEL, LOCAL_MODEL
 from freetheai_gateway.settings.load import load
+from tests.skipping import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "freetheai_gateway"
@@ -142,8 +142,7 @@ def test_python_examples_when_parsed_then_they_are_whole() -> None:
 def test_javascript_examples_when_read_by_node_then_they_are_whole(tmp_path: Path) -> None:
     """Nothing is run."""
     if shutil.which("node") is None:
-        reason = "Node is not installed"
-        (pytest.fail if os.environ.get("REQUIRE_SERVICES") else pytest.skip)(reason)
+        skip_or_fail("Node is not installed")
     examples = blocks(README, "js")
     assert examples
     for block in examples:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -12,6 +12,7 @@ from freetheai_gateway.store.accounts import SqlAccounts
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.location import StoreSettings
+from tests.background import running
 from tests.postgres import SERVER
 
 ACCOUNT = Account("acc_1", "Ada", 1.0)
@@ -31,13 +32,10 @@ async def nodes(postgres_url: str) -> AsyncIterator[tuple[Database, Database]]:
 
 @asynccontextmanager
 async def _running(feed: ChangeFeed) -> AsyncIterator[None]:
-    task = asyncio.get_running_loop().create_task(feed.run())
     try:
-        yield
+        async with running(feed.run()):
+            yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         await feed.close()
 
 

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from freetheai_gateway.store.accounts import SqlAccounts
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.usage import SqlUsage
+from tests.background import running
 
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
 ACCOUNT = Account("acc_1", "Ada", 1.0)
@@ -45,17 +45,6 @@ async def feed(database: Database) -> AsyncIterator[ChangeFeed]:
     assert await feed.poll_once()
     yield feed
     await feed.close()
-
-
-@asynccontextmanager
-async def _running(feed: ChangeFeed) -> AsyncIterator[None]:
-    task = asyncio.get_running_loop().create_task(feed.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def test_feed_when_accounts_or_keys_change_then_each_change_is_told(feed: ChangeFeed, database: Database) -> None:
@@ -92,7 +81,7 @@ async def test_feed_when_another_process_changes_an_account_then_told(
     """The command line's change reaches the gateway's cache."""
     await SqlAccounts(database).create_account(ACCOUNT)
     told: list[int] = []
-    async with _running(feed):
+    async with running(feed.run()):
         feed.subscribe(lambda: told.append(1))
         await until(lambda: told == [1])
         process = await asyncio.create_subprocess_exec(
@@ -113,7 +102,7 @@ async def test_feed_when_the_counter_can_not_be_read_then_tries_again(
     feed.subscribe(lambda: told.append(1))
     async with database.write("breaking") as connection:
         await connection.execute(text("ALTER TABLE changes RENAME TO away"))
-    async with _running(feed):
+    async with running(feed.run()):
         await until(lambda: bool(logged))
         async with database.write("mending") as connection:
             await connection.execute(text("UPDATE away SET counter = counter + 1"))

@@ -4,7 +4,7 @@ import asyncio
 import os
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from freetheai_gateway.store.errors import DatabaseUnavailable, JournalUnavailab
 from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.segment import Segment
 from freetheai_gateway.store.usage import SqlUsage
+from tests.background import running
 
 NewRecord = Callable[..., UsageRecord]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -63,17 +64,6 @@ async def journal(journal_settings: JournalSettings, sink: Sink) -> AsyncIterato
     yield journal
     sink.is_away = False
     await journal.close()
-
-
-@asynccontextmanager
-async def _running(journal: Journal) -> AsyncIterator[None]:
-    task = asyncio.get_running_loop().create_task(journal.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _files(settings: JournalSettings) -> list[Path]:
@@ -146,7 +136,7 @@ async def test_append_when_many_tasks_append_during_drains_then_each_record_arri
             made.append(record.request_id)
             await asyncio.sleep(0)
 
-    async with _running(journal):
+    async with running(journal.run()):
         await asyncio.gather(*(append_some() for _ in range(10)), journal.drain_once(), journal.drain_once())
     await journal.close()
     found = [await usage.find(request_id) for request_id in made]
@@ -160,7 +150,7 @@ async def test_run_when_enough_records_wait_then_drains_at_once(
 ) -> None:
     """A full load does not wait for the pause to end."""
     journal = Journal.open(JournalSettings(journal_settings.directory, drain_s=3_600, drain_records=2), sink)
-    async with _running(journal):
+    async with running(journal.run()):
         await asyncio.sleep(0)
         for _ in range(2):
             journal.append(new_record())
@@ -173,7 +163,7 @@ async def test_run_when_database_is_away_then_records_wait_in_one_file_and_go_in
 ) -> None:
     """An outage costs retries and disk, not files without number; afterwards everything arrives."""
     sink.is_away = True
-    async with _running(journal):
+    async with running(journal.run()):
         for attempts in range(1, 6):
             journal.append(new_record())
             await until(lambda seen=attempts: len(sink.batches) >= seen)  # type: ignore[misc]
