@@ -1,6 +1,7 @@
 // The account as its key sees it.
 
-import { connectKey, failure, make, number } from "./key.js";
+import { failure, make, number } from "./dom.js";
+import { connectKey } from "./key.js";
 
 const at = (id) => document.getElementById(id);
 const state = at("key-state");

@@ -1,7 +1,7 @@
 // The operator's pages over the admin API. Everything that comes from there is text, never markup.
 
 import { connectTabs } from "./site.js";
-import { failure, make, number } from "./key.js";
+import { failure, make, number } from "./dom.js";
 
 const at = (id) => document.getElementById(id);
 const TOKEN = "freetheai-admin";

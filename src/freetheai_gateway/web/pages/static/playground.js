@@ -1,7 +1,8 @@
 // The playground: the same API that every client uses, from the browser and with the reader's own key.
 
 import { connectTabs } from "./site.js";
-import { connectKey, failure } from "./key.js";
+import { failure } from "./dom.js";
+import { connectKey } from "./key.js";
 
 const at = (id) => document.getElementById(id);
 const key = connectKey(at("key"), at("remember"), at("forget"), () => { at("key-state").textContent = "Forgotten."; });
