@@ -12,6 +12,7 @@ from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.web.pages.assets import serve_asset
 from freetheai_gateway.web.pages.documents import DocumentPages
 from freetheai_gateway.web.pages.frame import Frame
+from freetheai_gateway.web.pages.history import History
 from freetheai_gateway.web.pages.models import CataloguePages
 from freetheai_gateway.web.pages.negotiation import Page, PageOr
 from freetheai_gateway.web.pages.playground import PlaygroundPage
@@ -51,7 +52,8 @@ class Pages:
         )
         self._documents = DocumentPages(frame, services.directory)
         self._catalogue = CataloguePages(frame, services.directory, services.observer, services.lanes, services.clock)
-        self._status = StatusPages(frame, services.directory, services.facts, services.clock)
+        history = History(services.usage, services.observer.thresholds, services.clock)
+        self._status = StatusPages(frame, services.directory, services.facts, history, services.clock)
         self._playground = PlaygroundPage(frame, services.directory)
         self._tools = ToolPages(frame)
 

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import floor
 from typing import TYPE_CHECKING, Final
 
 from freetheai_gateway import __version__
@@ -30,6 +31,7 @@ SECURITY: Final = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 UNKNOWN: Final = "\N{EN DASH}"
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WORTH_PACKING = 1_024
 _PACKING_LEVEL = 5
 
@@ -51,6 +53,9 @@ def environment() -> "jinja2.Environment":
     made.filters["number"] = show_number
     made.filters["tokens"] = show_tokens
     made.filters["percent"] = show_percent
+    made.filters["share"] = show_share
+    made.filters["wait"] = show_wait
+    made.filters["day"] = show_day
     made.globals["asset"] = asset_url
     return made
 
@@ -74,6 +79,25 @@ def show_tokens(value: int | None) -> str:
 def show_percent(value: float) -> str:
     """Show a fraction as a percentage with at most two digits after the point."""
     return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "\N{NARROW NO-BREAK SPACE}%"
+
+
+def show_share(value: float) -> str:
+    """Show a share that is nearly whole, cut off and never rounded up: 99.999 % of successes is not 100 %."""
+    return show_percent(floor(value * 10_000) / 10_000)
+
+
+def show_wait(milliseconds: int) -> str:
+    """Show a wait in the unit that people would use: `340 ms`, `1.2 s`, `45 s`."""
+    if milliseconds < 1_000:
+        return f"{milliseconds}\N{NARROW NO-BREAK SPACE}ms"
+    seconds = milliseconds / 1_000
+    return f"{seconds:.{1 if seconds < 10 else 0}f}\N{NARROW NO-BREAK SPACE}s"
+
+
+def show_day(day: str) -> str:
+    """Show a UTC day such as `2026-11-03` as people write it: `3 Nov 2026`."""
+    year, month, number = day.split("-")
+    return f"{int(number)} {_MONTHS[int(month) - 1]} {year}"
 
 
 class Frame:

@@ -6,9 +6,11 @@ import msgspec
 
 from freetheai_gateway.clock import Clock, rfc3339
 from freetheai_gateway.domain.catalogue import Model
+from freetheai_gateway.domain.health import Status
 from freetheai_gateway.jsonc import Decoder
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.web.pages.frame import SECURITY, Frame
+from freetheai_gateway.web.pages.history import DAYS, History
 from freetheai_gateway.web.query import MAX_PAGE_FIELDS, read_fields
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
@@ -17,6 +19,9 @@ HealthFacts = Callable[[], Awaitable[bytes]]
 """Gives the body of `/v1/health`."""
 _FEED = (b"content-type", b"application/atom+xml; charset=utf-8")
 _FEED_ENTRIES = 50
+_MOST_SHOWN = 60
+"""Prefixes on the board; the others are found by name."""
+_WORST_FIRST = (Status.DOWN, Status.DEGRADED, Status.UP, Status.UNKNOWN)
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -44,11 +49,23 @@ class Prefix(msgspec.Struct, frozen=True):
     requests_30m: int
     errors_30m: int
     error_rate_30m: float
+    first_content_p50_ms_30m: int | None
+    first_content_p95_ms_30m: int | None
     requests_60m: int
     errors_60m: int
     error_rate_60m: float
+    first_content_p50_ms_60m: int | None
+    first_content_p95_ms_60m: int | None
     last_success_at: str | None
     last_error_at: str | None
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`thresholds` of the health answer."""
+
+    minimum_requests: int
+    degraded_from: float
+    down_from: float
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -58,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True):
     generated_at: str
     catalog: Counts
     total_tokens_served: Totals
+    thresholds: Rule
     providers: tuple[Prefix, ...]
 
 
@@ -72,19 +90,32 @@ async def read_facts(facts: HealthFacts) -> Facts:
 class StatusPages:
     """The board, its refreshed part, and the feed of models that come and go."""
 
-    def __init__(self, frame: Frame, directory: Directory, facts: HealthFacts, clock: Clock) -> None:
+    def __init__(self, frame: Frame, directory: Directory, facts: HealthFacts, history: History, clock: Clock) -> None:
         self._frame = frame
         self._directory = directory
         self._facts = facts
+        self._history = history
         self._clock = clock
 
     async def show(self, request: Request, response: Response) -> None:
         """Answer `GET /status`; with `?part=board` only what changes, which the page fetches again and again."""
         fields = read_fields(request.query, MAX_PAGE_FIELDS)
-        wanted = fields.get("q", "").strip().lower()[:100]
+        wanted, state = fields.get("q", "").strip().lower()[:100], fields.get("state", "")
+        state = state if state in _WORST_FIRST else ""
         facts = await read_facts(self._facts)
-        shown = [prefix for prefix in facts.providers if wanted in prefix.prefix.lower()]
-        values = {"facts": facts, "shown": shown, "q": wanted, "changes": _changes(self._models())}
+        found = [each for each in facts.providers if wanted in each.prefix.lower() and state in {"", each.status}]
+        found.sort(key=lambda each: _WORST_FIRST.index(Status(each.status)))
+        values = {
+            "facts": facts,
+            "found": found,
+            "shown": found[:_MOST_SHOWN],
+            "bars": await self._history.bars(),
+            "days": DAYS,
+            "q": wanted,
+            "state": state,
+            "states": _WORST_FIRST,
+            "changes": _changes(self._models()),
+        }
         template = "status_board.html" if fields.get("part") == "board" else "status.html"
         await self._frame.send(request, response, template, values)
 

@@ -1,0 +1,110 @@
+"""The 90 days of the status page: one bar per prefix, drawn so that it can be read without colour."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from freetheai_gateway.clock import Clock, utc_day
+from freetheai_gateway.domain.health import PrefixDay, Status, Thresholds
+from freetheai_gateway.log import get_log
+from freetheai_gateway.services.ports import StoreUnavailable, UsageStore
+
+DAYS: Final = 90
+READ_AT_MOST_EVERY_S: Final = 60.0
+_DAY_S = 86_400
+_LOG = get_log("pages")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One day of a bar, or several in a row of which there is nothing to tell."""
+
+    start: int
+    """How many days after the first of the bar; the last one is today."""
+    length: int
+    status: str
+    first_day: str
+    last_day: str
+    outcome: PrefixDay | None
+
+    @property
+    def hours(self) -> str:
+        """How long it was down or degraded, in words; empty where no hour was."""
+        if self.outcome is None:
+            return ""
+        named = ((self.outcome.down_hours, "down"), (self.outcome.degraded_hours, "degraded"))
+        return ", ".join(f"{state} for {count} hour{'' if count == 1 else 's'}" for count, state in named if count)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The last 90 UTC days of one prefix."""
+
+    stretches: Sequence[Stretch]
+
+    @property
+    def answered(self) -> float | None:
+        """The share of all requests that did not fail; `None` without requests."""
+        outcomes = [each.outcome for each in self.stretches if each.outcome is not None]
+        requests = sum(outcome.requests for outcome in outcomes)
+        return sum(outcome.successes for outcome in outcomes) / requests if requests else None
+
+    @property
+    def troubled(self) -> Sequence[Stretch]:
+        """The days that were not up, the latest first."""
+        return [each for each in reversed(self.stretches) if each.status in {Status.DEGRADED, Status.DOWN}]
+
+
+Bars = Mapping[str, Bar]
+
+
+def draw(days: Sequence[PrefixDay], now: float, thresholds: Thresholds) -> Bars:
+    """Order what is known of days into bars, by prefix."""
+    by_prefix: dict[str, dict[str, PrefixDay]] = {}
+    for day in days:
+        by_prefix.setdefault(day.prefix, {})[day.day] = day
+    names = [utc_day(now - age * _DAY_S) for age in range(DAYS - 1, -1, -1)]
+    return {prefix: Bar(list(_stretches(names, known, thresholds))) for prefix, known in by_prefix.items()}
+
+
+def _stretches(names: Sequence[str], known: Mapping[str, PrefixDay], thresholds: Thresholds) -> Iterator[Stretch]:
+    start = 0
+    while start < DAYS:
+        outcome = known.get(names[start])
+        end = start + 1
+        while outcome is None and end < DAYS and names[end] not in known:
+            end += 1
+        status = "none" if outcome is None else outcome.status(thresholds).value
+        yield Stretch(start, end - start, status, names[start], names[end - 1], outcome)
+        start = end
+
+
+class History:
+    """Reads the bars for all visitors together, at most once a minute and by one reader at a time."""
+
+    def __init__(self, usage: UsageStore, thresholds: Thresholds, clock: Clock) -> None:
+        self._usage = usage
+        self._thresholds = thresholds
+        self._clock = clock
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._bars: Bars | None = None
+
+    async def bars(self) -> Bars | None:
+        """Give the bars by prefix; `None` where they could never be read, the last ones where they can't be now."""
+        async with self._reading:
+            if self._clock.monotonic() - self._read_at >= READ_AT_MOST_EVERY_S:
+                self._read_at = self._clock.monotonic()
+                await self._read()
+        return self._bars
+
+    async def _read(self) -> None:
+        now = self._clock.wall()
+        midnight = now - now % _DAY_S
+        try:
+            days = await self._usage.prefix_days(midnight - (DAYS - 1) * _DAY_S, self._thresholds)
+        except StoreUnavailable as error:
+            _LOG.warning("history_not_read", error=type(error).__name__)
+            return
+        self._bars = draw(days, now, self._thresholds)
