@@ -166,14 +166,14 @@ class HealthSnapshot:
 class PrefixDay:
     """How one prefix did on one UTC day, such as `2026-11-23`.
 
-    `degraded_hours` and `down_hours` are those whose share of errors had reached the threshold; none is both.
+    `down_hours` are those whose share of errors had reached the threshold. Degraded ones are not counted: where few
+    requests come, one error in an hour is one.
     """
 
     day: str
     prefix: str
     successes: int
     errors: int
-    degraded_hours: int = 0
     down_hours: int = 0
 
     @property
@@ -182,7 +182,7 @@ class PrefixDay:
         return self.successes + self.errors
 
     def status(self, thresholds: Thresholds) -> Status:
-        """Judge the day: as bad as its whole share of errors, and not up if any hour of it was not.
+        """Judge the day: as bad as its whole share of errors, and not up if it was down for an hour.
 
         A day without an error is up however quiet it was; one with errors and too few requests is not judged.
         """
@@ -191,7 +191,7 @@ class PrefixDay:
         if self.requests < thresholds.minimum_requests:
             return Status.UNKNOWN
         whole = _judge(self.errors / self.requests, thresholds)
-        return Status.DEGRADED if whole is Status.UP and (self.degraded_hours or self.down_hours) else whole
+        return Status.DEGRADED if whole is Status.UP and self.down_hours else whole
 
 
 def _newest(one: float | None, other: float | None) -> float | None:

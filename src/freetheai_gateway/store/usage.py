@@ -18,7 +18,6 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    not_,
     select,
     tuple_,
     update,
@@ -297,9 +296,7 @@ class SqlUsage:
         """
         hours = PREFIX_HOURS.c
         outcomes = hours.successes + hours.errors
-        counts = outcomes >= thresholds.minimum_requests
-        down = hours.errors >= thresholds.down_from * outcomes
-        degraded = hours.errors >= thresholds.degraded_from * outcomes
+        down = and_(outcomes >= thresholds.minimum_requests, hours.errors >= thresholds.down_from * outcomes)
         day = hours.hour // _HOURS_A_DAY
         statement = (
             select(
@@ -307,8 +304,7 @@ class SqlUsage:
                 hours.prefix,
                 func.sum(hours.successes).label("successes"),
                 func.sum(hours.errors).label("errors"),
-                func.sum(case((and_(counts, down), 1), else_=0)).label("down_hours"),
-                func.sum(case((and_(counts, degraded, not_(down)), 1), else_=0)).label("degraded_hours"),
+                func.sum(case((down, 1), else_=0)).label("down_hours"),
             )
             .where(hours.hour >= int(since // _HOUR_S))
             .group_by(day, hours.prefix)
@@ -320,7 +316,6 @@ class SqlUsage:
                     prefix=row.prefix,
                     successes=int(row.successes),
                     errors=int(row.errors),
-                    degraded_hours=int(row.degraded_hours),
                     down_hours=int(row.down_hours),
                 )
                 for row in await connection.execute(statement)

@@ -178,7 +178,7 @@ async def test_prefix_days_when_summed_then_hours_that_went_badly_are_told_apart
     days = await usage.prefix_days(NOON - DAY_S, rules)
     assert sorted(days, key=lambda day: (day.day, day.prefix)) == [
         PrefixDay("2026-11-22", "glm", 1, 0),
-        PrefixDay(TODAY, "glm", 14, 6, degraded_hours=1, down_hours=1),
+        PrefixDay(TODAY, "glm", 14, 6, down_hours=1),
         PrefixDay(TODAY, "plain", 1, 0),
     ]
     assert [day.day for day in await usage.prefix_days(NOON, rules)] == [TODAY, TODAY]

@@ -129,7 +129,6 @@ def test_prefix_when_an_id_is_cut_then_it_is_what_stands_before_the_first_slash(
         (PrefixDay("2026-11-23", "glm", 99, 1), UP),
         (PrefixDay("2026-11-23", "glm", 90, 10), DEGRADED),
         (PrefixDay("2026-11-23", "glm", 50, 50), DOWN),
-        (PrefixDay("2026-11-23", "glm", 990, 10, degraded_hours=1), DEGRADED),
         (PrefixDay("2026-11-23", "glm", 990, 10, down_hours=1), DEGRADED),
     ],
 )

@@ -15,6 +15,7 @@ from freetheai_gateway.web.response import Response
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 POLICY: Final = (
@@ -55,6 +56,7 @@ def environment() -> "jinja2.Environment":
     made.filters["percent"] = show_percent
     made.filters["share"] = show_share
     made.filters["wait"] = show_wait
+    made.filters["ticks"] = show_ticks
     made.filters["day"] = show_day
     made.globals["asset"] = asset_url
     return made
@@ -92,6 +94,17 @@ def show_wait(milliseconds: int) -> str:
         return f"{milliseconds}\N{NARROW NO-BREAK SPACE}ms"
     seconds = milliseconds / 1_000
     return f"{seconds:.{1 if seconds < 10 else 0}f}\N{NARROW NO-BREAK SPACE}s"
+
+
+def show_ticks(text: str) -> "markupsafe.Markup":
+    """Show what stands between backticks as code; all of it is escaped."""
+    import markupsafe  # noqa: PLC0415 - comes with the template library
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return markupsafe.escape(text)
+    shown = (markupsafe.Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+    return markupsafe.Markup("").join(shown)
 
 
 def show_day(day: str) -> str:

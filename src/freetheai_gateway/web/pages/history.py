@@ -30,11 +30,9 @@ class Stretch:
 
     @property
     def hours(self) -> str:
-        """How long it was down or degraded, in words; empty where no hour was."""
-        if self.outcome is None:
-            return ""
-        named = ((self.outcome.down_hours, "down"), (self.outcome.degraded_hours, "degraded"))
-        return ", ".join(f"{state} for {count} hour{'' if count == 1 else 's'}" for count, state in named if count)
+        """How long it was down, in words; empty where no hour was."""
+        count = 0 if self.outcome is None else self.outcome.down_hours
+        return f"down for {count} hour{'' if count == 1 else 's'}" if count else ""
 
 
 @dataclass(frozen=True, slots=True)

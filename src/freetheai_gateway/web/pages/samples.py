@@ -79,7 +79,10 @@ import os
 
 from openai import OpenAI
 
-client = OpenAI(base_url="{BASE_URL}", api_key=os.environ["FREETHEAI_API_KEY"])
+client = OpenAI(
+    base_url="{BASE_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+)
 
 stream = client.chat.completions.create(
     model="{MODEL}",
@@ -120,7 +123,10 @@ import os
 
 from anthropic import Anthropic
 
-client = Anthropic(base_url="{ROOT_URL}", api_key=os.environ["FREETHEAI_API_KEY"])
+client = Anthropic(
+    base_url="{ROOT_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+)
 
 with client.messages.stream(
     model="{MODEL}",
@@ -136,9 +142,16 @@ import os
 
 from openai import OpenAI
 
-client = OpenAI(base_url="{BASE_URL}", api_key=os.environ["FREETHEAI_API_KEY"])
+client = OpenAI(
+    base_url="{BASE_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+)
 
-reply = client.responses.create(model="{MODEL}", input="Name three rivers.", store=False)
+reply = client.responses.create(
+    model="{MODEL}",
+    input="Name three rivers.",
+    store=False,
+)
 print(reply.output_text)
 """
 _LIST_CURL = """\
@@ -165,10 +178,18 @@ import pathlib
 
 from openai import OpenAI
 
-client = OpenAI(base_url="{BASE_URL}", api_key=os.environ["FREETHEAI_API_KEY"], timeout=180)
+client = OpenAI(
+    base_url="{BASE_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+    timeout=180,
+)
 
-result = client.images.generate(model="{MODEL}", prompt="A lighthouse in fog, seen from the sea")
-pathlib.Path("lighthouse.png").write_bytes(base64.b64decode(result.data[0].b64_json))
+result = client.images.generate(
+    model="{MODEL}",
+    prompt="A lighthouse in fog, seen from the sea",
+)
+picture = base64.b64decode(result.data[0].b64_json)
+pathlib.Path("lighthouse.png").write_bytes(picture)
 print("saved lighthouse.png")
 """
 _EDIT_CURL = """\

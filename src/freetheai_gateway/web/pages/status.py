@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from freetheai_gateway.clock import Clock, rfc3339
+from freetheai_gateway.clock import Clock, rfc3339, utc_day
 from freetheai_gateway.domain.catalogue import Model
 from freetheai_gateway.domain.health import Status
 from freetheai_gateway.jsonc import Decoder
@@ -19,6 +19,7 @@ HealthFacts = Callable[[], Awaitable[bytes]]
 """Gives the body of `/v1/health`."""
 _FEED = (b"content-type", b"application/atom+xml; charset=utf-8")
 _FEED_ENTRIES = 50
+_DAY_S = 86_400
 _MOST_SHOWN = 60
 """Prefixes on the board; the others are found by name."""
 _WORST_FIRST = (Status.DOWN, Status.DEGRADED, Status.UP, Status.UNKNOWN)
@@ -79,6 +80,15 @@ class Facts(msgspec.Struct, frozen=True):
     providers: tuple[Prefix, ...]
 
 
+class Change(msgspec.Struct, frozen=True):
+    """Something that happens to a model. `day` is a UTC day."""
+
+    day: str
+    model: Model
+    what: str
+    """`new`, `retiring` or `retired`."""
+
+
 _decode: Decoder[Facts] = Decoder(Facts)
 
 
@@ -114,36 +124,27 @@ class StatusPages:
             "q": wanted,
             "state": state,
             "states": _WORST_FIRST,
-            "changes": _changes(self._models()),
+            "changes": self._changes(),
         }
         template = "status_board.html" if fields.get("part") == "board" else "status.html"
         await self._frame.send(request, response, template, values)
 
     async def feed(self, request: Request, response: Response) -> None:
         """Answer `GET /status/feed.xml`: new and retiring models (RFC 4287)."""
-        values = {"changes": _changes(self._models())[:_FEED_ENTRIES], "updated": rfc3339(self._clock.wall())}
+        values = {"changes": self._changes()[:_FEED_ENTRIES], "updated": rfc3339(self._clock.wall())}
         body = self._frame.render("feed.xml", values)
         await self._frame.send_text(request, response, body, headers=(_FEED, *SECURITY))
 
-    def _models(self) -> Sequence[Model]:
-        return list(self._directory.offer.catalogue.models.values())
+    def _changes(self) -> Sequence[Change]:
+        return changes_of(list(self._directory.offer.catalogue.models.values()), self._clock.wall())
 
 
-class Change(msgspec.Struct, frozen=True):
-    """Something that happens to a model. `day` is a UTC day."""
-
-    day: str
-    model: Model
-    what: str
-    """`new`, `retiring` or `retired`."""
-
-
-def _changes(models: Sequence[Model]) -> list[Change]:
-    """List what is known of models that come and go, the latest first."""
-    changes = [Change(rfc3339(model.created)[:10], model, "new") for model in models if model.created]
-    changes += [
-        Change(model.retires_at or "", model, "retired" if model.retired else "retiring")
-        for model in models
-        if model.retires_at or model.retired
-    ]
-    return sorted(changes, key=lambda change: (change.day, change.model.id), reverse=True)
+def changes_of(models: Sequence[Model], now: float) -> list[Change]:
+    """List the models that came or went in the last 90 days or will go, the latest first."""
+    today, oldest = utc_day(now), utc_day(now - DAYS * _DAY_S)
+    came = [(utc_day(model.created), model) for model in models if model.created]
+    goes = [model for model in models if model.retires_at or model.retired]
+    changes = [Change(day, model, "new") for day, model in came if oldest <= day <= today]
+    changes += [Change(model.retires_at or "", model, "retired" if model.retired else "retiring") for model in goes]
+    recent = [change for change in changes if not change.day or change.day >= oldest]
+    return sorted(recent, key=lambda change: (change.day, change.model.id), reverse=True)

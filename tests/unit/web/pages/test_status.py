@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from freetheai_gateway.testing.offers import chat_model, make_offer
 from freetheai_gateway.web.health import HealthRoutes
 from freetheai_gateway.web.pages.frame import Frame, show_day, show_share, show_wait
 from freetheai_gateway.web.pages.history import DAYS, READ_AT_MOST_EVERY_S, History, draw
-from freetheai_gateway.web.pages.status import StatusPages
+from freetheai_gateway.web.pages.status import StatusPages, changes_of
 from tests.unit.web.answers import RankedUsage, ask
 
 RULES = Thresholds(minimum_requests=4, degraded_from=0.1, down_from=0.5)
@@ -124,7 +125,7 @@ async def test_board_when_shown_then_what_is_unwell_comes_first_and_each_prefix_
     assert "Some models have trouble" in page
     assert re.search(r"30 min</th>.*>4<.*>100\N{NARROW NO-BREAK SPACE}%<", page)
     assert re.search(r">0\N{NARROW NO-BREAK SPACE}%<.*>5\d\d\N{NARROW NO-BREAK SPACE}ms<", page)
-    assert page.count("No requests in 90 days.") == 3
+    assert page.count("No requests in 90 days.") == 1
 
 
 async def test_board_when_a_day_went_badly_then_it_can_be_read_without_colour_and_without_seeing() -> None:
@@ -151,6 +152,24 @@ async def test_board_when_a_day_went_badly_then_it_can_be_read_without_colour_an
 )
 async def test_board_when_searched_then_name_and_state_filter(query: bytes, shown: list[str]) -> None:
     assert prefixes(await Board().show(query)) == shown
+
+
+def test_changes_when_listed_then_they_are_of_90_days_and_what_goes_later_comes_first() -> None:
+    """What is announced for later, what came, what has no day; nothing of last year, and nothing before its day."""
+    models = [
+        replace(chat_model("a/soon"), retires_at="2026-12-31"),
+        replace(chat_model("a/new"), created=int(NOW) - 86_400),
+        replace(chat_model("a/gone"), retired=True),
+        replace(chat_model("a/old"), created=int(NOW) - 91 * 86_400),
+        replace(chat_model("a/long-gone"), retired=True, retires_at="2025-11-23"),
+        replace(chat_model("a/coming"), created=int(NOW) + 86_400),
+        chat_model("a/plain"),
+    ]
+    assert [(change.model.id, change.what, change.day) for change in changes_of(models, NOW)] == [
+        ("a/soon", "retiring", "2026-12-31"),
+        ("a/new", "new", YESTERDAY),
+        ("a/gone", "retired", ""),
+    ]
 
 
 @pytest.mark.parametrize(

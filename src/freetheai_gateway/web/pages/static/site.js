@@ -46,7 +46,7 @@ function makeTabs(group, number) {
     const tab = document.createElement("button");
     tab.type = "button";
     tab.id = `tab-${number}-${index}`;
-    tab.textContent = figure.querySelector("figcaption").firstChild.textContent.trim();
+    tab.textContent = figure.querySelector("figcaption span").textContent;
     tab.setAttribute("role", "tab");
     figure.id = `tabpanel-${number}-${index}`;
     figure.setAttribute("role", "tabpanel");
@@ -56,6 +56,7 @@ function makeTabs(group, number) {
     return tab;
   });
   group.prepend(list);
+  group.classList.add("made");
   connectTabs(tabs, figures, (index) => localStorage.setItem("language", tabs[index].textContent));
   const kept = tabs.findIndex((tab) => tab.textContent === localStorage.getItem("language"));
   show(tabs, figures, Math.max(kept, 0));
