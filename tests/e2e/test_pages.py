@@ -5,11 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 from xml.dom import minidom
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from freetheai_gateway.testing.upstream import ScriptedUpstream
@@ -83,8 +86,38 @@ def test_playground_when_a_key_is_pasted_then_tokens_appear_one_by_one(
         page.wait_for_selector("#thread .meta")
         assert "tok5" in answer.inner_text()
         assert "first token after" in answer.inner_text()
-        page.get_by_role("button", name="Show as code").click()
-        assert f'"model": "{MODEL}"' in page.locator("#code-text").inner_text()
+
+
+def test_playground_when_system_prompt_parameters_and_a_picture_are_given_then_the_model_gets_them(
+    gateway: Gateway, key: Key, upstream: ScriptedUpstream, browser: Browser, tmp_path: Path
+) -> None:
+    """And the conversation before them."""
+    picture = tmp_path / "red.png"
+    Image.new("RGB", (8, 8), (200, 30, 30)).save(picture)
+    with visiting(browser) as visitor:
+        page = visitor.page
+        visitor.open(f"{gateway.url}/playground?model={PLAIN}")
+        page.get_by_label("API key").fill(key.secret)
+        page.get_by_label("Your message").fill("Hello")
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_selector("#thread .meta")
+        page.get_by_label("System prompt").fill("Be brief.")
+        page.get_by_label("Temperature").fill("0.5")
+        page.get_by_label("Longest reply").fill("77")
+        page.get_by_label("Add a picture").set_input_files(picture)
+        expect(page.locator("#attached img")).to_have_count(1)
+        page.get_by_label("Your message").fill("What is this?")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("#thread .meta")).to_have_count(2)
+        assert page.locator("#thread .user img").count() == 1
+    fields = upstream.exchanges[-1].fields()
+    assert (fields["temperature"], fields["max_tokens"]) == (0.5, 77)
+    system, hello, answer, question = cast("list[dict[str, Any]]", fields["messages"])
+    assert (system, hello["content"]) == ({"role": "system", "content": "Be brief."}, "Hello")
+    assert (answer["role"], "scripted" in answer["content"]) == ("assistant", True)
+    words, image = question["content"]
+    assert words == {"type": "text", "text": "What is this?"}
+    assert image["image_url"]["url"] == "data:image/png;base64," + b64encode(picture.read_bytes()).decode()
 
 
 def test_playground_when_stopped_then_the_stream_ends_and_one_can_go_on(
