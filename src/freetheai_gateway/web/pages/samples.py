@@ -4,12 +4,13 @@ A text holds `{BASE_URL}`, `{ROOT_URL}` and `{MODEL}`; everything else is litera
 because what is pasted into a file is published sooner or later.
 """
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from freetheai_gateway.domain.catalogue import Catalogue, Model, ModelKind
 
-CURL, PYTHON, JAVASCRIPT = "curl", "Python", "JavaScript"
+CURL, SHELL, PYTHON, JAVASCRIPT = "curl", "Shell", "Python", "JavaScript"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,15 @@ class Filling:
     def fill(self, sample: Sample) -> str:
         """Give the text as a reader pastes it."""
         text = sample.text.replace("{BASE_URL}", self.base_url).replace("{ROOT_URL}", self.root_url)
-        return text.replace("{MODEL}", self.models.get(sample.needs, _UNKNOWN[sample.needs]))
+        model = self.models.get(sample.needs, _UNKNOWN[sample.needs])
+        return text.replace("{MODEL}", _QUOTED.get(sample.language, str)(model))
 
 
+_QUOTED: Mapping[str, Callable[[str], str]] = {
+    SHELL: shlex.quote,
+    CURL: lambda model: model.replace("'", "'\\''"),  # it stands between single quotes there
+}
+"""An id may hold what a shell reads; quotes of other languages and backslashes it may not."""
 _UNKNOWN = {"chat": "glm/glm-5.1", "generate": "img/gpt-image-2", "edit": "img/gpt-image-2"}
 """What stands in a sample where the catalogue has no model of the kind: the specification's."""
 
@@ -195,7 +202,7 @@ print("saved lighthouse.png")
 _EDIT_CURL = """\
 curl {BASE_URL}/images/edits \\
   -H "Authorization: Bearer $FREETHEAI_API_KEY" \\
-  -F model={MODEL} \\
+  -F 'model={MODEL}' \\
   -F "prompt=Make the sky darker" \\
   -F image=@lighthouse.png
 """

@@ -4,8 +4,8 @@ import { enhance } from "./site.js";
 
 const form = document.getElementById("filters");
 const results = document.getElementById("results");
-let newest = 0;
-let timer;
+let asks = false;
+let changed = false;
 
 function address() {
   const fields = new URLSearchParams();
@@ -13,18 +13,30 @@ function address() {
   return fields;
 }
 
+/** Show what is asked for now. One request at a time: what changes meanwhile is asked for next, and nothing is queued. */
 async function refresh() {
-  const fields = address();
-  const mine = ++newest;
-  const answer = await fetch(`/models?${new URLSearchParams([...fields, ["part", "results"]])}`, { headers: { accept: "text/html" } });
-  if (!answer.ok || mine !== newest) return;
-  results.innerHTML = await answer.text();
-  enhance(results);
-  history.replaceState(null, "", fields.size ? `/models?${fields}` : "/models");
+  changed = true;
+  if (asks) return;
+  asks = true;
+  try {
+    while (changed) {
+      changed = false;
+      const fields = address();
+      const answer = await fetch(`/models?${new URLSearchParams([...fields, ["part", "results"]])}`, { headers: { accept: "text/html" } });
+      if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+      const text = await answer.text();
+      if (changed) continue;
+      results.innerHTML = text;
+      enhance(results);
+      history.replaceState(null, "", fields.size ? `/models?${fields}` : "/models");
+    }
+  } catch {
+    changed = false;
+    results.querySelector(".count").textContent = "The list cannot be fetched right now. Press Enter to try again.";
+  } finally {
+    asks = false;
+  }
 }
 
-form.addEventListener("input", () => {
-  clearTimeout(timer);
-  timer = setTimeout(refresh, 40);
-});
+form.addEventListener("input", refresh);
 form.addEventListener("submit", (event) => { event.preventDefault(); refresh(); });
