@@ -124,6 +124,13 @@ class Frame:
         site = self._directory.offer.site
         return environment().get_template(template).render(site=site, version=__version__, **values).encode()
 
+    @staticmethod
+    def part(template: str, values: Values) -> str:
+        """Render a part that other templates take in as it is."""
+        import markupsafe  # noqa: PLC0415 - comes with the template library
+
+        return markupsafe.Markup(environment().get_template(template).render(**values))  # noqa: S704 - escaped there
+
     async def send(
         self,
         request: Request,

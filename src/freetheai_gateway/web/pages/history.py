@@ -9,10 +9,12 @@ from freetheai_gateway.clock import Clock, utc_day
 from freetheai_gateway.domain.health import PrefixDay, Status, Thresholds
 from freetheai_gateway.log import get_log
 from freetheai_gateway.services.ports import StoreUnavailable, UsageStore
+from freetheai_gateway.web.pages.frame import show_day, show_number, show_percent
 
 DAYS: Final = 90
 READ_AT_MOST_EVERY_S: Final = 60.0
 _DAY_S = 86_400
+_HEIGHTS: Final[Mapping[str, int]] = {Status.UP: 32, Status.DEGRADED: 20, Status.DOWN: 10}
 _LOG = get_log("pages")
 
 
@@ -29,10 +31,22 @@ class Stretch:
     outcome: PrefixDay | None
 
     @property
-    def hours(self) -> str:
-        """How long it was down, in words; empty where no hour was."""
-        count = 0 if self.outcome is None else self.outcome.down_hours
-        return f"down for {count} hour{'' if count == 1 else 's'}" if count else ""
+    def height(self) -> int:
+        """How high it stands, of 32: a day is told from others by this too, and not by its colour alone."""
+        return _HEIGHTS.get(self.status, 3)
+
+    @property
+    def told(self) -> str:
+        """What there is to tell of it, in words."""
+        day, outcome = show_day(self.first_day), self.outcome
+        if outcome is None:
+            return f"{day}{f' to {show_day(self.last_day)}' if self.length > 1 else ''}: no requests"
+        requests = show_number(outcome.requests)
+        if not outcome.errors:
+            return f"{day}: all {requests} requests answered"
+        hours = outcome.down_hours
+        down = f"; down for {hours} hour{'' if hours == 1 else 's'}" if hours else ""
+        return f"{day}: {show_percent(outcome.errors / outcome.requests)} of {requests} requests failed{down}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def test_bar_when_drawn_then_every_day_is_in_it_once_and_days_without_requests_a
         YESTERDAY,
         TODAY,
     )
-    assert bar.stretches[0].hours == "down for 1 hour"
+    assert bar.stretches[0].told == "26 Aug 2026: 90\N{NARROW NO-BREAK SPACE}% of 10 requests failed; down for 1 hour"
     assert bar.answered == 0.5
     assert [day.first_day for day in bar.troubled] == [TODAY, FIRST]
 
