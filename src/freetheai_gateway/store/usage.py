@@ -310,16 +310,18 @@ class SqlUsage:
             .group_by(day, hours.prefix)
         )
         async with self._database.read("reading how prefixes did") as connection:
-            return [
-                PrefixDay(
-                    day=utc_day(row.day * _DAY_S),
-                    prefix=row.prefix,
-                    successes=int(row.successes),
-                    errors=int(row.errors),
-                    down_hours=int(row.down_hours),
-                )
-                for row in await connection.execute(statement)
-            ]
+            rows = (await connection.execute(statement)).all()
+        names = {number: utc_day(number * _DAY_S) for number in {row.day for row in rows}}
+        return [
+            PrefixDay(
+                day=names[row.day],
+                prefix=row.prefix,
+                successes=int(row.successes),
+                errors=int(row.errors),
+                down_hours=int(row.down_hours),
+            )
+            for row in rows
+        ]
 
     async def prune(self, now: float, *, raw_days: int, rollup_days: int) -> int:
         """Delete records and roll-ups older than so many days; returns how many rows went.
