@@ -1,9 +1,5 @@
 """The pages as people use them, in a real browser."""
 
-import html
-import os
-import re
-import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -21,6 +17,7 @@ from tests.e2e.configuration import ABOVE, MODEL, PLAIN, Plan, render
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import CANARY, Gateway, Key, eventually
 from tests.e2e.pages import DESKTOP, PHONE, started_browser, visiting
+from tests.e2e.samples import run_sample, samples_of
 from tests.e2e.wire import call
 
 BROWSER = {"accept": "text/html"}
@@ -395,13 +392,6 @@ def test_status_when_it_refreshes_itself_then_what_was_opened_stays_open_and_a_n
 # --- samples ---------------------------------------------------------------------------------------------------
 
 
-def samples_of(gateway: Gateway, path: str) -> dict[str, str]:
-    """Read the samples as a page shows them."""
-    text = call(gateway, "GET", path, headers=BROWSER).body.decode()
-    blocks = re.findall(r'<pre data-sample="([\w-]+)"[^>]*><code>(.*?)</code>', text, re.DOTALL)
-    return {name: html.unescape(block) for name, block in blocks}
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -410,8 +400,10 @@ def samples_of(gateway: Gateway, path: str) -> dict[str, str]:
         "chat-javascript",
         "messages-curl",
         "messages-python",
+        "responses-python",
         "models-curl",
         "full-curl",
+        "health-curl",
     ],
 )
 def test_sample_when_pasted_as_the_docs_show_it_then_it_runs(
@@ -423,18 +415,6 @@ def test_sample_when_pasted_as_the_docs_show_it_then_it_runs(
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert '"error"' not in done.stdout
-
-
-def run_sample(name: str, text: str, key: Key, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a sample in the language that its name ends in."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "FREETHEAI_API_KEY": key.secret}
-    if name.endswith("javascript"):
-        (folder / "node_modules").symlink_to(Path(sys.prefix) / "node" / "node_modules")
-        (folder / "sample.mjs").write_text(text)
-        command = ["node", "sample.mjs"]
-    else:
-        command = [sys.executable, "-c", text] if name.endswith("python") else ["bash", "-c", text]
-    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=40, check=False)
 
 
 @pytest.mark.parametrize("slug", ["openai-sdk", "anthropic-sdk", "curl"])

@@ -221,8 +221,8 @@ SAMPLES: Mapping[str, Sample] = {
         Sample("responses-python", PYTHON, _RESPONSES_PYTHON),
         Sample("models-curl", CURL, _LIST_CURL, title="curl: your models"),
         Sample("full-curl", CURL, _FULL_CURL, title="curl: whole catalogue"),
-        Sample("generate-curl", CURL, _GENERATE_CURL, needs="generate", title="curl: draw"),
-        Sample("generate-python", PYTHON, _GENERATE_PYTHON, needs="generate", title="Python: draw"),
+        Sample("generate-curl", CURL, _GENERATE_CURL, needs="generate", title="curl"),
+        Sample("generate-python", PYTHON, _GENERATE_PYTHON, needs="generate", title="Python"),
         Sample("edit-curl", CURL, _EDIT_CURL, needs="edit", title="curl: edit"),
         Sample("health-curl", CURL, _HEALTH_CURL),
     )
