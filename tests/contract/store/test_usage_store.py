@@ -198,6 +198,16 @@ async def test_prune_when_days_are_over_then_old_rows_go_and_totals_stay(
     assert await usage.prune(NOON, raw_days=1, rollup_days=2) == 0
 
 
+async def test_prune_when_days_are_over_then_how_prefixes_did_goes_with_the_other_sums(
+    usage: SqlUsage, new_record: NewRecord
+) -> None:
+    """To the hour."""
+    await usage.insert([new_record(started_at=NOON - hours * 3_600.0, attempts=1) for hours in (0, 48, 49)])
+    await usage.prune(NOON, raw_days=1, rollup_days=2)
+    kept = await usage.prefix_days(0.0, Thresholds())
+    assert sorted((day.day, day.requests) for day in kept) == [("2026-11-21", 1), (TODAY, 1)]
+
+
 async def test_prune_when_many_rows_are_old_then_all_go(usage: SqlUsage, new_record: NewRecord) -> None:
     """The steps of a bounded delete add up to the whole."""
     await usage.insert([new_record(account_id=f"acc_{index}") for index in range(2_345)])

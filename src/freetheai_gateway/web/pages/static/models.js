@@ -4,6 +4,11 @@ import { enhance } from "./site.js";
 
 const form = document.getElementById("filters");
 const results = document.getElementById("results");
+const found = document.getElementById("found");
+const filters = document.getElementById("more-filters");
+const wide = window.matchMedia("(min-width: 32.01rem)");
+filters.open = wide.matches || new URLSearchParams(location.search).size > 0;
+wide.addEventListener("change", () => { if (wide.matches) filters.open = true; }); // there is nothing to open it with then
 let asks = false;
 let changed = false;
 
@@ -28,11 +33,12 @@ async function refresh() {
       if (changed) continue;
       results.innerHTML = text;
       enhance(results);
+      found.textContent = results.querySelector(".count").firstChild.textContent;
       history.replaceState(null, "", fields.size ? `/models?${fields}` : "/models");
     }
   } catch {
     changed = false;
-    results.querySelector(".count").textContent = "The list cannot be fetched right now. Press Enter to try again.";
+    found.textContent = results.querySelector(".count").textContent = "The list cannot be fetched right now. Press Enter to try again.";
   } finally {
     asks = false;
   }
