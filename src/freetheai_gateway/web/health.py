@@ -135,14 +135,14 @@ def _describe_prefix(prefix: str, count: int, status: Status, health: PrefixHeal
         "successes_30m": half.successes,
         "errors_30m": half.errors,
         "error_rate_30m": half.error_rate,
-        **_waits(health, now, HALF_HOUR_S, "30m"),
         "requests_60m": hour.requests,
         "successes_60m": hour.successes,
         "errors_60m": hour.errors,
         "error_rate_60m": hour.error_rate,
-        **_waits(health, now, HOUR_S, "60m"),
         "last_success_at": None if health.last_success_at is None else rfc3339(health.last_success_at),
         "last_error_at": None if health.last_error_at is None else rfc3339(health.last_error_at),
+        **_waits(health, now, HALF_HOUR_S, "30m"),
+        **_waits(health, now, HOUR_S, "60m"),
     }
 
 
