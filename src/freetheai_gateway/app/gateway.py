@@ -160,7 +160,7 @@ class Gateway:
             OpenAIChat(),
             self._clock,
             get_log("web"),
-            request_logger(settings.log.format, flush_soon=_at_the_end_of_this_turn),
+            request_logger(settings.log.format, flush_soon=asyncio.get_running_loop().call_soon),
             observer=self._observer,
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
@@ -347,11 +347,6 @@ class Gateway:
         if not task.cancelled():
             error = task.exception()
             self._log.error("background_work_ended", work=task.get_name(), error=type(error).__name__)
-
-
-def _at_the_end_of_this_turn(flush: Callable[[], None]) -> bool:
-    asyncio.get_running_loop().call_soon(flush)
-    return True
 
 
 async def _end(task: asyncio.Task[None]) -> None:

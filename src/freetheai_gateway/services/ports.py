@@ -108,6 +108,11 @@ class UpstreamReply(Protocol):
         """Names in lower case, in the order they came."""
         ...
 
+    @property
+    def at_end(self) -> bool:
+        """Whether all of the body was taken; where it is false only another `read` can tell."""
+        ...
+
     async def read(self) -> bytes:
         """Wait for body bytes and take all that have arrived; `b""` at the clean end. Raises `UpstreamFailed`."""
         ...

@@ -49,6 +49,10 @@ class Channel(Protocol):
         """Go on with what comes after a complete response."""
         ...
 
+    def task_ends(self, task: asyncio.Task[None]) -> None:
+        """Take note that the task of an exchange has nothing more to do."""
+        ...
+
     def exchange_failed(self, exchange: "Exchange", raised: BaseException) -> None:
         """Make up for an app that ended without completing its response."""
         ...
@@ -86,11 +90,14 @@ class Exchange:
         "response_complete",
         "response_started",
         "scope",
+        "task",
         "waits_for_body",
     )
 
     def __init__(self, channel: Channel, scope: Message, *, keep_alive: bool, expects_continue: bool) -> None:
         self.scope = scope
+        self.task: asyncio.Task[None] | None = None
+        """In which `run` runs."""
         self.connection = EdgeConnection()
         scope["extensions"] = {SCOPE_EXTENSION: self.connection}
         self.keep_alive = keep_alive
@@ -156,15 +163,18 @@ class Exchange:
 
     async def run(self, app: App) -> None:
         """Call the app; no exception leaves."""
-        if self.disconnected:  # refused by the parser right after its head
-            return
         try:
-            await app(self.scope, self.receive, self.send)
+            if not self.disconnected:  # it is where the parser refused it right after its head
+                await app(self.scope, self.receive, self.send)
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the channel logs and answers it
             self._channel.exchange_failed(self, raised)
         else:
             if not (self.response_complete or self.disconnected):
                 self._channel.exchange_failed(self, ResponseMisuse("the response was not completed"))
+        finally:
+            if self.task is not None:
+                self._channel.task_ends(self.task)
+                self.task = None
 
     def _wake(self) -> None:
         self._has_news = True

@@ -265,6 +265,10 @@ class EdgeProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
             self.expect()
 
+    def task_ends(self, task: asyncio.Task[None]) -> None:
+        """Forget the task of an exchange: a callback of the task's own would be one more turn of the loop."""
+        self.tasks.discard(task)
+
     def exchange_failed(self, exchange: Exchange, raised: BaseException) -> None:
         """Answer with an error, or cut the response off where it has begun."""
         request_id = new_request_id()
@@ -284,9 +288,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
-        task = self.loop.create_task(exchange.run(self.app))
+        exchange.task = task = self.loop.create_task(exchange.run(self.app))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
         self.expect()
 
     # --- refusing and closing ---

@@ -129,7 +129,8 @@ class EdgeServer(uvicorn.Server):
         await asyncio.sleep(0)  # in which the connections are told
 
     def _is_idle(self) -> bool:
-        return not (self.server_state.connections or self.server_state.tasks)
+        # A task that was cancelled before its first step is done and has forgotten nothing.
+        return not self.server_state.connections and all(task.done() for task in self.server_state.tasks)
 
     async def _wait_until(self, is_done: Callable[[], bool], limit_s: float) -> None:
         loop = asyncio.get_running_loop()
