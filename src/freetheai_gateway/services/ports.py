@@ -327,7 +327,10 @@ class Ledger(Protocol):
     """Where the record of a finished request goes before its last bytes are sent."""
 
     def append(self, record: UsageRecord) -> None:
-        """Keep the record so that it survives `kill -9`; returns when it is written, never blocks on a database."""
+        """Keep the record; it survives `kill -9` before anything is sent that was put into the `Outbox` after it.
+
+        Never blocks on a database, never raises.
+        """
         ...
 
 

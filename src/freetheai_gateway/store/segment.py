@@ -7,6 +7,7 @@ it; hence the look at the link count under the lock.
 
 import errno
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
@@ -64,16 +65,29 @@ class Segment:
         os.close(fd)
         return None
 
-    def append(self, line: bytes) -> None:
-        """Write a line, its end included, with one `write(2)`. Raises `OSError`, also where not all was written."""
-        if self._is_torn:
-            line = b"\n" + line
-        written = os.write(self._fd, line)
-        if written != len(line):
-            self._is_torn = True
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write lines, each given without its end, with one `write(2)`. Raises `OSError`, also where not all fit.
+
+        What is there of lines that did not all fit is cut off again; where it can't be, a line end follows it.
+        """
+        text = b"\n".join((b"", *lines, b"")) if self._is_torn else b"\n".join((*lines, b""))
+        written = os.write(self._fd, text)
+        if written != len(text):
+            self._is_torn = not self._cut_off(written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._is_torn = False
-        self.pending += 1
+        self.pending += len(lines)
+
+    def _cut_off(self, length: int) -> bool:
+        """Take back the end of the file, and tell whether that worked.
+
+        Its caller keeps the records elsewhere; those that stay here too are told by their ids when they are inserted.
+        """
+        try:
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - length)
+        except OSError:
+            return False
+        return True
 
     def sync(self) -> None:
         """Wait until what was written is on the disk. Raises `OSError`."""

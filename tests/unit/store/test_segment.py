@@ -61,8 +61,9 @@ def test_segment_when_read_then_gives_what_was_appended(tmp_path: Path, new_reco
     """Records come back in order, in batches of the given size."""
     segment = Segment.create(tmp_path)
     records = [new_record(code='"\n\\ü', first_token_ms=0) for _ in range(7)]
-    for record in records:
-        segment.append(encode(record) + b"\n")
+    segment.append([encode(record) for record in records[:3]])
+    for record in records[3:]:
+        segment.append([encode(record)])
     assert segment.pending == 7
     assert _drain(segment, 3) == (records, 0)
     assert segment.pending == 0

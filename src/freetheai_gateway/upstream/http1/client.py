@@ -6,6 +6,7 @@ It reads no proxy from the environment, follows no redirect and decompresses not
 import asyncio
 import ssl
 
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.services.ports import Failure, Origin, Phase, UpstreamFailed, UpstreamRequest
 from freetheai_gateway.upstream.http1.connection import Connection, Reply
 from freetheai_gateway.upstream.http1.dialing import dial
@@ -18,10 +19,16 @@ _DEFAULT_LIMITS = PoolLimits()
 class Http1Client:
     """Implements `UpstreamClient`; belongs to one event loop.
 
-    `tls` is for upstreams with a private authority; by default the system's authorities are trusted.
+    `tls` is for upstreams with a private authority; by default the system's authorities are trusted. Requests are
+    sent through `outbox`.
     """
 
-    def __init__(self, limits: PoolLimits = _DEFAULT_LIMITS, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        limits: PoolLimits = _DEFAULT_LIMITS,
+        tls: ssl.SSLContext | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
         self._limits = limits
         self._tls = tls or ssl.create_default_context()
         self._pool: IdlePool[Connection] = IdlePool(limits)
@@ -29,6 +36,7 @@ class Http1Client:
         self._sweep: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] | None = None
         self._own_loop: asyncio.AbstractEventLoop | None = None
+        self._outbox = outbox
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -85,7 +93,10 @@ class Http1Client:
         await asyncio.shield(self._closed)
 
     async def _connect(self, origin: Origin, connect_at: float, total_at: float) -> Connection:
-        connection = Connection(origin, self._loop, self._on_free, self._on_lost)
+        loop = self._loop
+        if self._outbox is None:
+            self._outbox = Outbox(loop.call_soon)
+        connection = Connection(origin, loop, self._on_free, self._on_lost, self._outbox)
         await dial(connection, self._tls, connect_at=connect_at, total_at=total_at)
         if self._closed is not None or not connection.is_open:
             connection.abort()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import cast
 
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.services.ports import Failure, Origin, Phase, UpstreamFailed, UpstreamRequest
 from freetheai_gateway.upstream.http1.framing import MalformedReply, ReplyParser
 
@@ -32,12 +33,14 @@ class Connection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         on_free: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
+        outbox: Outbox,
     ) -> None:
         self.origin = origin
         self.parser = ReplyParser()
         self._loop = loop
         self._on_free = on_free
         self._on_lost = on_lost
+        self._outbox = outbox
         self._transport: asyncio.Transport | None = None
         self._busy = False
         self._paused = False
@@ -95,12 +98,12 @@ class Connection(asyncio.Protocol):
         self.parser.begin(method)
         self._busy = True
         self._body_begun = False
-        transport = self.transport
+        transport, put = self.transport, self._outbox.put
         if len(body) <= JOIN_BYTES:
-            transport.write(head + body)
+            put(transport, head + body)
         else:
-            transport.write(head)
-            transport.write(body)
+            put(transport, head)
+            put(transport, body)
 
     async def wait(self) -> None:
         """Wait until something of the reply, its end or a failure arrived. Raises the failure."""

@@ -30,11 +30,14 @@ App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], A
 class Channel(Protocol):
     """What an exchange needs of the connection that it is on."""
 
-    transport: asyncio.Transport
     flow: FlowControl
 
     def begin_head(self, status: int) -> bytes:
         """Render the status line and the headers of every response."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send to the client."""
         ...
 
     def resume_reading(self) -> None:
@@ -81,7 +84,6 @@ class Exchange:
         "_held_head",
         "_is_asked",
         "_news",
-        "_transport",
         "buffered_bytes",
         "connection",
         "disconnected",
@@ -109,7 +111,6 @@ class Exchange:
         self.response_complete = False
         self._channel = channel
         self._flow = channel.flow
-        self._transport = channel.transport
         self._expects_continue = expects_continue
         self._body: list[bytes] = []
         self._has_news = False
@@ -189,7 +190,7 @@ class Exchange:
         if self._expects_continue:
             self._expects_continue = False
             if self.more_body and not self._body and not self.disconnected:
-                self._transport.write(CONTINUE)
+                self._channel.write(CONTINUE)
         while not (self._has_news or self.disconnected or self.response_complete):
             await self._wait()
         if self.disconnected or self.response_complete:
@@ -246,7 +247,7 @@ class Exchange:
             head += CLOSE
         self.response_started = True
         self._expects_continue = False
-        self._transport.write(head + END + body)
+        self._channel.write(head + END + body)
         self._complete()
 
     def _complete(self) -> None:
@@ -289,7 +290,7 @@ class Exchange:
         if self._held_head:
             body, self._held_head = self._held_head + body, b""
         if body:
-            self._transport.write(body)
+            self._channel.write(body)
         if more_body:
             return
         if self._bytes_left:
