@@ -122,7 +122,7 @@ class Journal:
         appended, self._appended = self._appended, []
         active = self._active
         try:
-            active.append([line for _, line in appended])
+            active.append(appended)
             if self._settings.fsync:
                 active.sync()
         except OSError as error:
