@@ -22,6 +22,7 @@ from freetheai_gateway.services.provider_errors import from_refusal, from_transp
 from freetheai_gateway.services.trace import Trace
 
 MAX_DROPPED = 30
+_OK = HTTPStatus.OK
 DROPPED = b"x-gateway-dropped"
 _FIELD = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,60}")
 
@@ -153,7 +154,7 @@ class Dispatcher:
             reply = await self._client.send(call)
         except UpstreamFailed as failed:
             raise from_transport(failed, trace) from failed
-        if reply.status != HTTPStatus.OK:
+        if reply.status != _OK:
             raise await from_refusal(reply, self._clock, trace)
         return Attempt(reply, lane, place, self._clock)
 
