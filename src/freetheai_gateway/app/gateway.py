@@ -11,7 +11,7 @@ from typing import Self
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.images import build_images
-from freetheai_gateway.app.limits import build_backend
+from freetheai_gateway.app.limits import build_backend, build_pools
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.registration import Desk
@@ -91,6 +91,7 @@ class Gateway:
         self.limiter = self._limits.limiter
         self._client = Http1Client()
         self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
+        self._pools = build_pools(settings, lambda: self.directory.offer.fleet, clock)
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
@@ -269,7 +270,7 @@ class Gateway:
         await self._journal.drain_once()
         await self._start_limits()
         await self._restore_daily_counts(must=True)
-        await restore_budgets(self.directory, self._usage, self._clock, workers=self.settings.server.workers)
+        await restore_budgets(self.directory, self._usage, self._clock)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
@@ -288,12 +289,16 @@ class Gateway:
 
     async def _start_limits(self) -> None:
         """Connect to Redis, if that is where limits are counted; one that is away does not hinder the start."""
-        redis = self._limits.redis
-        if redis is not None:
+        redis, pools = self._limits.redis, self._pools
+        if redis is not None and pools is not None:
+            self._running.push_async_callback(pools.close)
+            pools.listen()
+            self._supervise("pools", pools.run)
             self._running.push_async_callback(redis.close)
             redis.watch(self._delivered_today, self._restore_daily_counts)
             self._supervise("limits", redis.run)
             await redis.tried.wait()
+            await pools.tried.wait()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""

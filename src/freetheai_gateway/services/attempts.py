@@ -94,6 +94,22 @@ class Course:
         self.attempts += 1
         return place
 
+    async def confirm(self, place: Place) -> Place:
+        """Make sure that no other process makes the same try: else take another place. Raises as `take`."""
+        tries = self._fleet.news.tries
+        while tries is not None and place.is_try:
+            try:
+                is_ours = await tries.claim(place.tried())
+            except BaseException:  # cancelled: the client left
+                place.leave()
+                raise
+            if is_ours:
+                break
+            place.give_back(self._clock.monotonic())
+            self.attempts -= 1
+            place = self.take()
+        return place
+
     def fail(self, place: Place, mishap: Mishap, *, begun: bool = False) -> bool:
         """Take in how a call failed whose place was left; returns whether `take` finds a next place.
 
@@ -140,7 +156,7 @@ class Course:
             or target.cooling
             or not target.gate.clear
             or not provider.keys[0].gate.clear
-            or 0 < provider.max_concurrency <= provider.load.running
+            or provider.load.running >= provider.cap
             or not self._is_ready(seat)
         ):
             return None

@@ -85,6 +85,8 @@ class Dispatcher:
         course = Course(asker, exchange.upstreams, exchange.offer, self._clock)
         while True:
             place = course.take()
+            if place.is_try:
+                place = await course.confirm(place)
             attempt: Attempt | None = None
             try:
                 if place.repeats:

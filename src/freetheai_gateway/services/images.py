@@ -182,6 +182,8 @@ class Images:
         course = Course(asker, commission.upstreams, commission.offer, self._clock)
         while True:
             place = course.take()
+            if place.is_try:
+                place = await course.confirm(place)
             try:
                 if place.repeats:
                     await asyncio.sleep(course.pause_s())
