@@ -21,7 +21,7 @@ from freetheai_gateway.app.surroundings import Surroundings
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
-from freetheai_gateway.domain.audit import HOLDER
+from freetheai_gateway.domain.audit import HOLDER, SIGNAL
 from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.standings import ProviderStanding
@@ -40,7 +40,7 @@ from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
-from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+from freetheai_gateway.services.reloading import Reload, ReloadOutcome, reload_entry
 from freetheai_gateway.services.reports import NodeReports
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.services.upstream_states import UpstreamStates
@@ -232,6 +232,14 @@ class Gateway:
         await self.adopt(self.prepare(read))
         self._log.info("reloaded", **outcome.changed)
         return outcome
+
+    async def note_reload(self, outcome: ReloadOutcome) -> None:
+        """Keep in the audit list what a reload by signal changed: an operator's act, as one over HTTP is."""
+        entry = reload_entry(outcome, self._clock.wall(), SIGNAL)
+        try:
+            await SqlAudit(self._database).record(entry)
+        except StoreUnavailable as error:
+            self._log.warning("reload_not_in_audit", error=type(error).__name__, **outcome.changed)
 
     def prepare(self, read: Settings) -> Prepared:
         """Make what a new configuration needs, so that adopting it can't fail; nothing changes yet."""

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, TypeVar
 
 from freetheai_gateway.app.gateway import Gateway
@@ -56,7 +56,17 @@ async def _serve(gateway: Gateway, listener: socket.socket, duties: Duties) -> N
 
         async def reload(*, dry_run: bool) -> ReloadOutcome:
             # A task of the server's: whoever asked may leave while the configuration is being swapped.
-            return await asyncio.shield(begin(duties.reload(dry_run=dry_run)))
+            outcome = await asyncio.shield(begin(_caught(duties.reload(dry_run=dry_run))))
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        async def reload_by_signal() -> None:
+            outcome = await _caught(duties.reload(dry_run=False))
+            if isinstance(outcome, Exception):
+                log.error("reload_failed", error=type(outcome).__name__)
+            elif not outcome.mistakes:
+                await gateway.note_reload(outcome)
 
         server = EdgeServer(
             gateway.asgi(lambda: server.draining, reload),
@@ -64,11 +74,19 @@ async def _serve(gateway: Gateway, listener: socket.socket, duties: Duties) -> N
             render_error=_render_error,
             on_started=started,
             on_drain=lambda: log.info("draining"),
-            on_reload=lambda: begin(duties.reload(dry_run=False)),
+            on_reload=lambda: begin(reload_by_signal()),
         )
         await server.serve([listener])
         for task in tuple(beside):
             task.cancel()
+
+
+async def _caught(work: Awaitable[T]) -> T | Exception:
+    """Wait for work that must not end the gateway it is for, whatever becomes of it."""
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - said or raised by whoever asked
+        return error
 
 
 def spare_the_collector() -> None:
