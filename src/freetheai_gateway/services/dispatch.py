@@ -91,6 +91,8 @@ class Dispatcher:
         course = Course(asker, exchange.upstreams, exchange.offer, self._clock)
         while True:
             place = course.take()
+            if place.is_try:
+                place = await course.confirm(place)
             attempt: Attempt | None = None
             try:
                 if place.repeats:
@@ -112,7 +114,8 @@ class Dispatcher:
                 self._charge(place, trace)
                 place.leave()
             try:
-                _fail(course, place, failure, trace, begun=attempt is not None and attempt.begun)
+                if not goes_on(course, place, trace, begun=attempt is not None and attempt.begun):
+                    raise failure
             finally:
                 del failure  # it knows this frame: kept here, both would wait for the garbage collector
 
@@ -170,15 +173,16 @@ class Dispatcher:
             )
 
 
-def _fail(course: Course, place: Place, error: GatewayError, trace: Trace, *, begun: bool) -> None:
-    """Take in a failure. Raises the error where the client is to see it."""
+def goes_on(course: Course, place: Place, trace: Trace, *, begun: bool = False) -> bool:
+    """Take in a failure; returns whether another call follows, else the client is to see it."""
     mishap = trace.mishap
     if mishap is None:
-        course.skip(place, error)
-        return
-    course.fail(place, mishap, error, begun=begun)
+        return course.skip(place)
+    if not course.fail(place, mishap, begun=begun):
+        return False
     trace.failed_attempts = (*trace.failed_attempts, (trace.provider, trace.outcome))
     trace.outcome = ""
+    return True
 
 
 def dropped_header(dropped: Sequence[str]) -> bytes:
