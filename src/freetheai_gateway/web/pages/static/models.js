@@ -8,6 +8,7 @@ const found = document.getElementById("found");
 const filters = document.getElementById("more-filters");
 const wide = window.matchMedia("(min-width: 32.01rem)");
 filters.open = wide.matches || new URLSearchParams(location.search).size > 0;
+filters.classList.add("ready");
 wide.addEventListener("change", () => { if (wide.matches) filters.open = true; }); // there is nothing to open it with then
 let asks = false;
 let changed = false;

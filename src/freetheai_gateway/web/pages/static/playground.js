@@ -29,6 +29,7 @@ if (at("image-model")?.querySelector("[selected]")) at("tab-images").click();
 
 const thread = at("thread");
 at("settings").open = window.matchMedia("(min-width: 52rem)").matches;
+at("settings").classList.add("ready");
 let messages = [];
 let pictures = [];
 let running = null;

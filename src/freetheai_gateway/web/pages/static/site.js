@@ -1,7 +1,5 @@
 // What every page has: copy buttons, samples in tabs, choices that apply at once. Without it everything is still there.
 
-document.documentElement.classList.add("js");
-
 /** Put a copy button into a place; it says that it has copied, to eyes and to screen readers. */
 function addCopyButton(place, text, label) {
   const button = document.createElement("button");
