@@ -40,6 +40,12 @@ _SUMS = tuple(column.name for column in USAGE_DAYS.columns if not column.primary
 _FIND_KNOWN = select(USAGE_RECORDS.c.request_id).where(
     USAGE_RECORDS.c.request_id.in_(bindparam("request_ids", expanding=True))
 )
+_ADD_TO_TOTALS = update(USAGE_TOTALS).values(
+    successful_requests=USAGE_TOTALS.c.successful_requests + bindparam("new_requests"),
+    input_tokens=USAGE_TOTALS.c.input_tokens + bindparam("new_input"),
+    output_tokens=USAGE_TOTALS.c.output_tokens + bindparam("new_output"),
+)
+"""One for all batches: a statement that is built anew leaves circles that only the garbage collector frees."""
 
 
 @dataclass(slots=True)
@@ -116,6 +122,12 @@ class _Inserts:
         )
 
 
+def _padded(request_ids: list[str]) -> list[str]:
+    """Repeat the last one up to a power of two: every length is a statement of its own to SQLite and to SQLAlchemy."""
+    length = 1 << (len(request_ids) - 1).bit_length()
+    return request_ids + request_ids[-1:] * (length - len(request_ids))
+
+
 class SqlUsage:
     """Usage over one database."""
 
@@ -132,7 +144,7 @@ class SqlUsage:
         if not unique:
             return 0
         async with self._database.write("inserting usage records") as connection:
-            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": list(unique)})).scalars():
+            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": _padded(list(unique))})).scalars():
                 del unique[known]
             if unique:
                 await self._insert_new(connection, list(unique.values()))
@@ -148,13 +160,13 @@ class SqlUsage:
         await inserts.models.run(connection, _narrowed(days, lambda day: (day.day, "", day.model, day.provider)))
         await inserts.accounts.run(connection, _narrowed(days, lambda day: (day.day, day.account_id, "", "")))
         await inserts.hours.run(connection, _by_hour(new))
-        totals = USAGE_TOTALS.c
         await connection.execute(
-            update(USAGE_TOTALS).values(
-                successful_requests=totals.successful_requests + sum(day.successes for day in days),
-                input_tokens=totals.input_tokens + sum(day.input_tokens for day in days),
-                output_tokens=totals.output_tokens + sum(day.output_tokens for day in days),
-            )
+            _ADD_TO_TOTALS,
+            {
+                "new_requests": sum(day.successes for day in days),
+                "new_input": sum(day.input_tokens for day in days),
+                "new_output": sum(day.output_tokens for day in days),
+            },
         )
 
     async def find(self, request_id: str) -> UsageRecord | None:

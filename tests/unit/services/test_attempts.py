@@ -201,6 +201,26 @@ async def test_retries_when_the_budget_is_used_up_then_requests_fail_at_once() -
     ]
 
 
+@pytest.mark.parametrize("status", [401, 429])
+@pytest.mark.parametrize("attempts", [2, 3])
+async def test_last_attempt_when_every_key_is_refused_then_it_goes_to_another_upstream(
+    attempts: int, status: int
+) -> None:
+    """More keys than attempts must not keep a request from the provider that would answer it."""
+    gateway = _pair(keys=("k1", "k2", "k3", "k4"), policy=PoolPolicy(backoff_s=0.0, attempts=attempts))
+    gateway.client.script = [*(FakeReply(b"{}", status=status) for _ in range(attempts - 1)), FakeReply(WHOLE)]
+    await gateway.run()
+    assert (gateway.record.provider, gateway.record.attempts, gateway.record.status) == ("two", attempts, 200)
+
+
+async def test_last_attempt_when_there_is_no_other_upstream_then_another_key_is_used() -> None:
+    """As before."""
+    offer = make_offer(providers=[FakeProvider(keys=("k1", "k2"))], tiers=TIERS, policy=PoolPolicy(attempts=2))
+    gateway = Governed(FakeReply(b"{}", status=401), FakeReply(WHOLE), offer=offer)
+    await gateway.run()
+    assert (gateway.record.attempts, gateway.record.status) == (2, 200)
+
+
 async def test_deadline_when_it_has_passed_then_nothing_is_sent_again() -> None:
     """Time that the client waited for the first upstream."""
     gateway = _pair()
