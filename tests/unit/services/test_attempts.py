@@ -201,6 +201,20 @@ async def test_retries_when_the_budget_is_used_up_then_requests_fail_at_once() -
     ]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_error_in_a_200_when_it_says_to_slow_down_then_the_key_cools_as_after_429(stream: bool) -> None:
+    """It is not asked three times over, no breaker counts it, and the client is told when to come back."""
+    said = b'{"error":{"message":"slow down","code":429,"type":"rate_limit_error"}}'
+    gateway = Governed(offer=make_offer(providers=[FakeProvider()], tiers=TIERS, policy=POLICY))
+    gateway.client.script = [streamed(b"data: " + said + b"\n\n") if stream else FakeReply(said)]
+    error = await gateway.error(stream=stream)
+    assert (error.status, gateway.record.attempts) == (503, 1)
+    assert error.retry_after_s is not None
+    assert gateway.trace.outcome == "error_in_reply"
+    target = gateway.directory.offer.fleet.providers["zai"].target("glm-5.1")
+    assert (target.gate.clear, target.breaker.tally.failed, list(target.cooling)) == (True, {}, [""])
+
+
 @pytest.mark.parametrize("status", [401, 429])
 @pytest.mark.parametrize("attempts", [2, 3])
 async def test_last_attempt_when_every_key_is_refused_then_it_goes_to_another_upstream(
