@@ -23,6 +23,8 @@ from freetheai_gateway.services.trace import Trace
 
 MAX_DROPPED = 30
 DROPPED = b"x-gateway-dropped"
+GOOD = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
+"""Statuses of replies: some servers answer a POST with 201, and proxies that changed something with 203."""
 _FIELD = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,60}")
 
 
@@ -151,7 +153,7 @@ class Dispatcher:
             reply = await self._client.send(call)
         except UpstreamFailed as failed:
             raise from_transport(failed, trace) from failed
-        if reply.status != HTTPStatus.OK:
+        if reply.status not in GOOD:
             raise await from_refusal(reply, self._clock, trace)
         return Attempt(reply, lane, place, self._clock)
 

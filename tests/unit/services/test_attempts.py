@@ -201,6 +201,14 @@ async def test_retries_when_the_budget_is_used_up_then_requests_fail_at_once() -
     ]
 
 
+@pytest.mark.parametrize("status", [201, 203])
+async def test_reply_when_its_status_is_as_good_as_200_then_it_is_the_answer(status: int) -> None:
+    """Frameworks that answer every POST with 201 stand before models, too."""
+    gateway = Governed(FakeReply(WHOLE, status=status))
+    await gateway.run()
+    assert (gateway.record.status, gateway.record.attempts) == (200, 1)
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_error_in_a_200_when_it_says_to_slow_down_then_the_key_cools_as_after_429(stream: bool) -> None:
     """It is not asked three times over, no breaker counts it, and the client is told when to come back."""
