@@ -74,6 +74,7 @@ async def _serve(gateway: Gateway, listener: socket.socket, duties: Duties) -> N
             render_error=_render_error,
             on_started=started,
             on_drain=lambda: log.info("draining"),
+            outbox=gateway.outbox,
             on_reload=lambda: begin(reload_by_signal()),
         )
         await server.serve([listener])

@@ -22,9 +22,10 @@ from freetheai_gateway.services.provider_errors import from_refusal, from_transp
 from freetheai_gateway.services.trace import Trace
 
 MAX_DROPPED = 30
+_OK = HTTPStatus.OK
 DROPPED = b"x-gateway-dropped"
-GOOD = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
-"""Statuses of replies: some servers answer a POST with 201, and proxies that changed something with 203."""
+_AS_GOOD = frozenset({HTTPStatus.CREATED, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
+"""Statuses of replies, too: some servers answer a POST with 201, and proxies that changed something with 203."""
 _FIELD = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,60}")
 
 
@@ -44,6 +45,11 @@ class Attempt:
     def content_came(self) -> None:
         """Note the first content."""
         self.reply.content_came()
+        self._place.came_alive(self._clock.monotonic())
+
+    def all_came(self) -> None:
+        """Note a whole reply; for its first content nobody set a deadline."""
+        self.begun = True
         self._place.came_alive(self._clock.monotonic())
 
 
@@ -153,7 +159,7 @@ class Dispatcher:
             reply = await self._client.send(call)
         except UpstreamFailed as failed:
             raise from_transport(failed, trace) from failed
-        if reply.status not in GOOD:
+        if reply.status != _OK and reply.status not in _AS_GOOD:
             raise await from_refusal(reply, self._clock, trace)
         return Attempt(reply, lane, place, self._clock)
 
