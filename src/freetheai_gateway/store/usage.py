@@ -8,16 +8,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import ColumnElement, Delete, Row, Table, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.clock import utc_day
+from freetheai_gateway.domain.health import PrefixDay, Thresholds, prefix_of, verdict_of
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.errors import StoreConflict
 from freetheai_gateway.store.schema import (
+    PREFIX_HOURS,
     USAGE_DAY_ACCOUNTS,
     USAGE_DAY_MODELS,
     USAGE_DAYS,
@@ -29,6 +44,7 @@ from freetheai_gateway.store.upserts import ManyRows, insert_new, insert_or_add
 
 _DAY_S = 86_400
 _HOUR_S = 3_600
+_HOURS_A_DAY = 24
 _FIRST_FAILURE = 500
 _PRUNE_ROWS = 1_000
 _GROUPS = {
@@ -97,6 +113,16 @@ class _Hour:
         self.duration_ms += record.duration_ms
 
 
+@dataclass(slots=True)
+class _PrefixHour:
+    """A row of `prefix_hours` in the making."""
+
+    hour: int
+    prefix: str
+    successes: int = 0
+    errors: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Inserts:
     """The statements of a batch, compiled once."""
@@ -106,6 +132,7 @@ class _Inserts:
     models: ManyRows
     accounts: ManyRows
     hours: ManyRows
+    prefixes: ManyRows
 
     @classmethod
     def prepare(cls, dialect: str, connection: AsyncConnection) -> Self:
@@ -120,6 +147,7 @@ class _Inserts:
             models=adding(USAGE_DAY_MODELS),
             accounts=adding(USAGE_DAY_ACCOUNTS),
             hours=adding(USAGE_HOURS),
+            prefixes=adding(PREFIX_HOURS),
         )
 
 
@@ -169,6 +197,8 @@ class SqlUsage:
         await inserts.models.run(connection, _narrowed(days, lambda day: (day.day, "", day.model, day.provider)))
         await inserts.accounts.run(connection, _narrowed(days, lambda day: (day.day, day.account_id, "", "")))
         await inserts.hours.run(connection, _by_hour(new))
+        if judged := _by_prefix(new):
+            await inserts.prefixes.run(connection, judged)
         await connection.execute(
             _ADD_TO_TOTALS,
             {
@@ -280,6 +310,40 @@ class SqlUsage:
         async with self._database.read("ranking models") as connection:
             return [ModelRequests(row.model, int(row.requests)) for row in await connection.execute(statement)]
 
+    async def prefix_days(self, since: float, thresholds: Thresholds) -> Sequence[PrefixDay]:
+        """Sum how each prefix did by UTC day, from the hour on in which the instant lies; in no certain order.
+
+        The sums are the database's, and so those of every node that writes into it.
+        """
+        hours = PREFIX_HOURS.c
+        outcomes = hours.successes + hours.errors
+        down = and_(outcomes >= thresholds.minimum_requests, hours.errors >= thresholds.down_from * outcomes)
+        day = hours.hour // _HOURS_A_DAY
+        statement = (
+            select(
+                day.label("day"),
+                hours.prefix,
+                func.sum(hours.successes).label("successes"),
+                func.sum(hours.errors).label("errors"),
+                func.sum(case((down, 1), else_=0)).label("down_hours"),
+            )
+            .where(hours.hour >= int(since // _HOUR_S))
+            .group_by(day, hours.prefix)
+        )
+        async with self._database.read("reading how prefixes did") as connection:
+            rows = (await connection.execute(statement)).all()
+        names = {number: utc_day(number * _DAY_S) for number in {row.day for row in rows}}
+        return [
+            PrefixDay(
+                day=names[row.day],
+                prefix=row.prefix,
+                successes=int(row.successes),
+                errors=int(row.errors),
+                down_hours=int(row.down_hours),
+            )
+            for row in rows
+        ]
+
     async def prune(self, now: float, *, raw_days: int, rollup_days: int) -> int:
         """Delete records and roll-ups older than so many days; returns how many rows went.
 
@@ -302,7 +366,9 @@ class SqlUsage:
         kept_from = now - rollup_days * _DAY_S
         for table in (USAGE_DAYS, USAGE_DAY_MODELS, USAGE_DAY_ACCOUNTS):
             deleted += await self._prune_sums(table, table.c.day < utc_day(kept_from))
-        return deleted + await self._prune_sums(USAGE_HOURS, USAGE_HOURS.c.hour < int(kept_from // _HOUR_S))
+        for table in (USAGE_HOURS, PREFIX_HOURS):
+            deleted += await self._prune_sums(table, table.c.hour < int(kept_from // _HOUR_S))
+        return deleted
 
     async def _prune_sums(self, table: Table, is_old: ColumnElement[bool]) -> int:
         key = tuple_(*table.primary_key)
@@ -358,6 +424,22 @@ def _by_hour(records: Sequence[UsageRecord]) -> list[_Hour]:
         if hour is None:
             hour = hours[key] = _Hour(*key)
         hour.add(record)
+    return list(hours.values())
+
+
+def _by_prefix(records: Sequence[UsageRecord]) -> list[_PrefixHour]:
+    """Sum those records by hour and prefix that say how the prefix does."""
+    hours: dict[tuple[int, str], _PrefixHour] = {}
+    for record in records:
+        verdict = verdict_of(record.status, record.code, record.attempts)
+        if verdict is None:
+            continue
+        key = (int(record.started_at // _HOUR_S), prefix_of(record.model))
+        hour = hours.get(key)
+        if hour is None:
+            hour = hours[key] = _PrefixHour(*key)
+        hour.successes += verdict
+        hour.errors += not verdict
     return list(hours.values())
 
 
