@@ -14,7 +14,7 @@ from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
-from freetheai_gateway.app.registration import Desk
+from freetheai_gateway.app.registration import Community, Desk
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.app.surroundings import Surroundings
@@ -93,14 +93,18 @@ class Gateway:
         self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
-        self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
+        self._community = Community.of(settings.discord, database, client=self._client, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
-        self._admission = Admission(self.limiter, RefusalGuard(), clock)
+        watch = None if self._community is None else self._community.watch
+        self._admission = Admission(self.limiter, RefusalGuard(), clock, watch)
         self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)
         self._images = build_images(
             settings, self.directory, self._admission, journal, clock=clock, observe=self._observe
         )
+        self._desk = None
+        if self._community is not None:
+            self._desk = Desk(self._community, database, self.directory, clock=clock)
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(
@@ -283,6 +287,8 @@ class Gateway:
         if self._desk is not None:
             running.push_async_callback(self._desk.close)
             self._supervise("key_desk", self._desk.run)
+        if self._community is not None:
+            self._supervise("members", self._community.watch.run)
         for model in self.local_models.values():
             await model.start()
 

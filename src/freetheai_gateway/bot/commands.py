@@ -6,11 +6,13 @@ _SUB_COMMAND, _STRING, _INTEGER, _USER = 1, 3, 4, 6
 _WHO: Command = {"type": _USER, "name": "member", "description": "Whose account", "required": True}
 
 
-def commands() -> list[Command]:
+def commands(*, with_check_in: bool = False) -> list[Command]:
     """List every command, in the order that members see."""
+    check_in = [_command("checkin", "Check in for today; your key needs it once a day")] if with_check_in else []
     return [
         _command("signup", "Get your API key"),
         _command("resetkey", "Replace your API key by a new one"),
+        *check_in,
         _command(
             "models",
             "Browse the models",

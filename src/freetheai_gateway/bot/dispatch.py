@@ -84,7 +84,7 @@ class KeyDeskBot:
             return Answered.of(say(ELSEWHERE))
         if data is None:
             return Answered.of(say(OUTDATED))
-        applicant = applicant_of(member)
+        applicant = self._parts.membership.ranked(applicant_of(member, interaction.entitlements, self._clock.wall()))
         if interaction.type == Kind.AUTOCOMPLETE:
             return Answered.of(choices(self._parts.readings.complete(data)))
         if not self._jobs.has_room:
@@ -108,11 +108,21 @@ class KeyDeskBot:
         if standing.known_answer:
             return Answered(standing.known_answer)
         asked = Asked(interaction.id, interaction.token, applicant, standing)
-        account = await self._parts.membership.refresh(standing.account, applicant)
+        account = standing.account
+        if account is not None:
+            account = await self._in_step(account, applicant)
         try:
             return await self._run(interaction.type, data, asked, account)
         except Refused as refused:
             return Answered.of(say(refused.text))
+
+    async def _in_step(self, account: Account, applicant: Applicant) -> Account:
+        """Take over what the payload shows; that it was shown at all is kept without hurry."""
+        membership = self._parts.membership
+        refreshed = await membership.refresh(account, applicant)
+        if refreshed is account and membership.is_stale(account):
+            self._jobs.start(lambda: membership.seen(account))
+        return refreshed
 
     async def _run(self, kind: int, data: Data, asked: Asked, account: Account | None) -> Answered:
         parts = self._parts

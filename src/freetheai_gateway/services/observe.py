@@ -12,7 +12,9 @@ FOREIGN_CODE = "upstream"
 """Stands in labels for a code that an upstream made up."""
 Health = Mapping[str, HealthSnapshot]
 """What one process knows, by prefix."""
-_NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "overloaded", "restarting"})
+_NOT_THE_PROVIDERS_FAULT = frozenset(
+    {"database_unavailable", "discord_membership_error", "not_configured", "overloaded", "restarting"}
+)
 
 
 DOCUMENTED_FIELDS = frozenset(

@@ -11,6 +11,9 @@ from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.discord.person import Person
 from freetheai_gateway.testing.discord.server import FakeDiscord
 from tests.contract.discord.desk import Node, open_node, settings_for
+from tests.postgres import postgres_template, postgres_url
+
+__all__ = ["postgres_template", "postgres_url"]
 
 Another = Callable[..., Awaitable[Node]]
 
@@ -34,7 +37,7 @@ async def another(discord: FakeDiscord, tmp_path: Path) -> AsyncIterator[Another
 
     async def open_one(settings: Discord | None = None, *, first_answer_s: float = 30.0, **signup: Any) -> Node:
         settings = settings or settings_for(discord, **signup)
-        nodes.append(await open_node(discord, tmp_path, settings, first_answer_s=first_answer_s))
+        nodes.append(await open_node(discord, f"sqlite:///{tmp_path}/desk.db", settings, first_answer_s=first_answer_s))
         return nodes[-1]
 
     yield open_one

@@ -1,10 +1,10 @@
 """A gateway's key desk over a real database, with the fake Discord before and behind it: no socket, a clock of ours."""
 
+import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from freetheai_gateway.app.registration import Desk
+from freetheai_gateway.app.registration import Community, Desk
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.domain.health import Thresholds
@@ -49,14 +49,15 @@ class Node:
         self.feed = ChangeFeed(database)
         self.feed.subscribe(self.authenticator.forget)
         clock = discord.clock
-        assert isinstance(clock, FakeClock)
 
         async def sleep(seconds: float) -> None:
-            clock.advance(seconds)
+            if isinstance(clock, FakeClock):
+                clock.advance(seconds)
+            else:
+                await asyncio.sleep(seconds)
 
-        self.desk = Desk(
-            settings, database, directory, client=discord, clock=clock, sleep=sleep, first_answer_s=first_answer_s
-        )
+        self.community = Community(settings, database, client=discord, clock=clock, sleep=sleep)
+        self.desk = Desk(self.community, database, directory, clock=clock, first_answer_s=first_answer_s)
         observer = Observer(Metrics(), Thresholds(5, 0.05, 0.5), clock)
         self.asgi = GatewayASGI(
             Router(self.desk.routes(OpenAIChat())),
@@ -109,9 +110,9 @@ def settings_for(discord: FakeDiscord, *, operators: tuple[str, ...] = (), **sig
     )
 
 
-async def open_node(discord: FakeDiscord, folder: Path, settings: Discord, *, first_answer_s: float) -> Node:
-    """Open a node on the folder's database."""
-    database = await Database.open(StoreSettings(url=f"sqlite:///{folder}/desk.db"), create=True)
+async def open_node(discord: FakeDiscord, url: str, settings: Discord, *, first_answer_s: float) -> Node:
+    """Open a node on a database."""
+    database = await Database.open(StoreSettings(url=url), create=True)
     return Node(discord, database, settings, first_answer_s)
 
 

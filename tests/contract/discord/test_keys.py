@@ -14,7 +14,7 @@ from freetheai_gateway.testing.discord.person import Answer, Person
 from freetheai_gateway.testing.discord.server import FakeDiscord
 from freetheai_gateway.testing.discord.solve import question_of, solve
 from tests.contract.discord.conftest import Another
-from tests.contract.discord.desk import VIP, Node, filled, key_in, reset, sign_up
+from tests.contract.discord.desk import VIP, Node, filled, key_in, open_node, reset, settings_for, sign_up
 
 
 async def test_sign_up_when_the_form_is_right_then_the_key_works_and_came_by_the_edit_only(
@@ -280,13 +280,33 @@ async def test_honeypot_when_filled_in_then_recorded_and_no_refusal(node: Node, 
         assert list(rows.scalars()) == [ada.id]
 
 
-async def test_sign_ups_when_many_come_at_once_then_each_has_a_key(another: Another, discord: FakeDiscord) -> None:
+async def test_sign_ups_when_200_come_at_once_then_each_has_a_key(another: Another, discord: FakeDiscord) -> None:
     """None is lost and none is answered with anything but a form and a deferral."""
     wide = await another(per_hour=1000)
-    people = [Person(discord, wide.post, f"P{number}") for number in range(40)]
+    await _sign_up_at_once(discord, [wide], 200)
+
+
+async def test_sign_ups_when_200_come_at_once_to_three_nodes_on_postgresql_then_each_has_a_key(
+    discord: FakeDiscord, postgres_url: str
+) -> None:
+    """The nodes share one database and its one write lock."""
+    settings = settings_for(discord, per_hour=1000)
+    nodes = [await open_node(discord, postgres_url, settings, first_answer_s=30.0) for _ in range(3)]
+    try:
+        await _sign_up_at_once(discord, nodes, 200)
+    finally:
+        for node in nodes:
+            await node.close()
+
+
+async def _sign_up_at_once(discord: FakeDiscord, nodes: list[Node], number: int) -> None:
+    people = [Person(discord, nodes[each % len(nodes)].post, f"P{each}") for each in range(number)]
     keys = await asyncio.gather(*(sign_up(person) for person in people))
-    assert len(set(keys)) == 40
-    assert not [entry for entry in wide.log.entries if "first_answer" in str(entry)]
+    assert len(set(keys)) == number
+    stored, _ = await nodes[0].accounts.list_keys(Page(limit=2 * number))
+    assert len(stored) == len({key.account_id for key in stored}) == number
+    assert all(key.revoked_at is None for key in stored)
+    assert not [entry for node in nodes for entry in node.log.entries if "first_answer" in str(entry)]
 
 
 def _submit(modal: Answer) -> Answer:

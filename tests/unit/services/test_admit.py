@@ -85,7 +85,7 @@ async def test_left_account_is_told_to_join_again() -> None:
     """The state that leaving the Discord server gives."""
     error = await Desk().refused(_account(AccountState.LEFT))
     assert (error.status, error.code) == (403, "discord_membership_required")
-    assert error.message == "This account's owner left the Discord server; join it again to use the key."
+    assert error.message == "This account's owner left the Discord server. Join it again to use the key."
 
 
 async def test_tier_when_too_low_then_both_tiers_are_named() -> None:

@@ -12,6 +12,7 @@ class Purpose(StrEnum):
 
     SIGN_UP = "signup"
     RESET = "resetkey"
+    CHECK_IN = "checkin"
 
 
 class Event(StrEnum):
@@ -22,6 +23,16 @@ class Event(StrEnum):
     WRONG_ANSWER = "wrong_answer"
     HONEYPOT = "honeypot"
     """The field that people leave empty was filled in: a signal for the operator, never a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Which Discord id and which interaction are asked about, and from which instants on events count."""
+
+    discord_id: str
+    interaction_id: str
+    since: float
+    hour_ago: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,25 @@ class OpenForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """A form that is given to a member, with its rendering: the answer to one interaction."""
+
+    form: OpenForm
+    interaction_id: str
+    answer: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """That an account checks in on a day, counted from 1970."""
+
+    account_id: str
+    day: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """A form that came back, to be judged and spent in one step."""
 
@@ -63,6 +93,8 @@ class Submit:
     at: float
     event_id: str
     honeypot: bool
+    check_in: CheckIn | None = None
+    """What a right answer does by itself, where that is not a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +131,9 @@ class Issue(StrEnum):
 
 
 class DeskStore(Protocol):
-    """The desk's own tables beside the accounts; each method is one transaction."""
+    """The desk's own tables beside the accounts; what many ask at once may share a transaction."""
 
-    async def begin_interaction(self, interaction_id: str, at: float) -> bytes | None:
+    async def begin_interaction(self, interaction_id: str, at: float, answer: bytes = b"") -> bytes | None:
         """Claim an interaction: `None` for the first to come, else its answer, empty where there is none yet."""
         ...
 
@@ -113,16 +145,20 @@ class DeskStore(Protocol):
         """Read the answer of a claimed interaction; empty where there is none yet."""
         ...
 
-    async def standing(self, discord_id: str, since: float, hour_ago: float, interaction_id: str) -> Standing:
-        """Read what is known of a Discord id, with its wrong answers since an instant, in one statement."""
+    async def standing(self, inquiry: Inquiry) -> Standing:
+        """Read what is known of a Discord id and of an interaction."""
         ...
 
     async def keys_issued(self, since: float) -> list[float]:
         """List when first keys were issued since an instant, oldest first."""
         ...
 
-    async def open_form(self, form: OpenForm, interaction_id: str, answer: bytes, at: float) -> bytes:
+    async def open_form(self, offered: Offered) -> bytes:
         """Keep a form with its rendering; gives the rendering that counts, an earlier one where there is one."""
+        ...
+
+    async def check_in(self, interaction_id: str, check_in: CheckIn, answer: bytes) -> bytes:
+        """Check an account in without a form; gives the answer that counts. A day is checked in once."""
         ...
 
     async def submit(self, submit: Submit, verdicts: Verdicts) -> tuple[bytes, bool]:
@@ -142,6 +178,10 @@ class DeskStore(Protocol):
 
     async def use_since(self, account_id: str, day: str) -> "Use":
         """Sum what an account used from a UTC day on."""
+        ...
+
+    async def note_seen(self, account_id: str, at: float) -> None:
+        """Keep when Discord last said how an account's owner stands; no node is told for it."""
         ...
 
     async def forget_old(self, before: float) -> None:

@@ -74,6 +74,11 @@ class DiscordRest:
         self._origin, self._base = parse_base_url(settings.api_base)
         self._buckets = Buckets()
 
+    @property
+    def application_id(self) -> str:
+        """Whom the client speaks for."""
+        return self._settings.application_id
+
     async def edit(self, token: str, message: dict[str, object]) -> None:
         """Replace the deferred answer of an interaction. Raises `DeliveryFailed` when it is final."""
         path = f"/webhooks/{self._settings.application_id}/{token}/messages/@original"
