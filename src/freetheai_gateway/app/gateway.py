@@ -36,6 +36,7 @@ from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.key_desk.pictures import PictureDesk
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
@@ -52,6 +53,7 @@ from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.usage import SqlUsage
+from freetheai_gateway.upstream.discord.attachments import DiscordFiles
 from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
@@ -104,7 +106,10 @@ class Gateway:
         )
         self._desk = None
         if self._community is not None:
-            self._desk = Desk(self._community, database, self.directory, clock=clock)
+            pictures = PictureDesk(
+                self._images.images, self.directory, DiscordFiles(self._client), clock, self._observe
+            )
+            self._desk = Desk(self._community, database, self.directory, clock=clock, pictures=pictures)
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(

@@ -5,8 +5,10 @@ from typing import Self
 
 from freetheai_gateway.bot.commands_read import Readings
 from freetheai_gateway.bot.dispatch import FIRST_ANSWER_S, BotSettings, KeyDeskBot, Parts
+from freetheai_gateway.bot.drawing import Drawing
 from freetheai_gateway.bot.forms import Forms
 from freetheai_gateway.bot.operators import Operators
+from freetheai_gateway.bot.ranking import Ranking
 from freetheai_gateway.clock import DAY_S, Clock
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.log import get_log
@@ -17,6 +19,7 @@ from freetheai_gateway.services.key_desk.gates import SignUpRules
 from freetheai_gateway.services.key_desk.jobs import Jobs
 from freetheai_gateway.services.key_desk.member_watch import MemberWatch
 from freetheai_gateway.services.key_desk.membership import HOUR_S, Membership, MembershipRules
+from freetheai_gateway.services.key_desk.pictures import PictureDesk
 from freetheai_gateway.services.ports import StoreUnavailable, UpstreamClient
 from freetheai_gateway.settings.tree import Discord, SignUp
 from freetheai_gateway.store.accounts import SqlAccounts
@@ -69,6 +72,7 @@ class Desk:
         directory: Directory,
         *,
         clock: Clock,
+        pictures: PictureDesk | None = None,
         first_answer_s: float = FIRST_ANSWER_S,
     ) -> None:
         settings = self._settings = community.settings
@@ -84,6 +88,8 @@ class Desk:
             Readings(directory, self._store, SqlUsage(database), clock),
             Operators(settings.operators, desk, directory, lambda actor: AccountDesk(accounts, clock, actor)),
             community.membership,
+            Ranking(self._store, accounts, clock),
+            None if pictures is None else Drawing(pictures, self._store, community.rest, clock, self._log),
         )
         self.bot = KeyDeskBot(
             BotSettings(settings.application_id, settings.guild_id, first_answer_s),

@@ -1,16 +1,18 @@
 """/signup, /resetkey and /checkin: the form, its submit, the key's way to its owner, and the buttons below it."""
 
+import asyncio
 from dataclasses import dataclass
 
 from freetheai_gateway.bot import words
 from freetheai_gateway.bot.answers import Message, content, defer, replace, say
-from freetheai_gateway.bot.payload import Data, form_fields
+from freetheai_gateway.bot.payload import DEFAULT_ATTACHMENT_BYTES, Data, form_fields
 from freetheai_gateway.bot.reply import Answered
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.log import Log
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.key_desk.desk import Issued, KeyDesk, Sent
 from freetheai_gateway.services.key_desk.gates import Applicant, Refused
+from freetheai_gateway.services.key_desk.jobs import LAST_WORDS_S
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed, Purpose, Replies, Standing, Verdicts
 from freetheai_gateway.services.ports import StoreFailed
 
@@ -23,6 +25,8 @@ class Asked:
     token: str
     applicant: Applicant
     standing: Standing
+    attachment_bytes: int = DEFAULT_ATTACHMENT_BYTES
+    """The most bytes of a file that may be sent back."""
 
 
 _PURPOSES = {purpose.value: purpose for purpose in Purpose}
@@ -113,11 +117,20 @@ class Forms:
             await self._tell(token, words.LOST)
         except BaseException:
             await self._take_back(issued, 0)
+            await self._last_words(token)
             raise
 
     async def _take_back(self, issued: Issued, code: int) -> None:
         self._log.warning("discord_key_not_delivered", key=issued.key_id, discord_code=code)
         await self._desk.take_back(issued)
+
+    async def _last_words(self, token: str) -> None:
+        """Tell a member whose wait ends with the gateway, if that is quick."""
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._tell(token, words.LOST)
+        except TimeoutError:
+            self._log.warning("discord_reply_failed", discord_code=0)
 
     async def _tell(self, token: str, text: str) -> None:
         """End the waiting of the member with words; where even that fails, nobody is left to be told."""

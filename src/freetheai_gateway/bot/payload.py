@@ -57,6 +57,19 @@ class Option(msgspec.Struct, frozen=True):
     options: tuple["Option", ...] = ()
 
 
+class Attached(msgspec.Struct, frozen=True):
+    """A file that a member attached."""
+
+    url: str = ""
+    size: int = 0
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What ids in options stand for."""
+
+    attachments: dict[str, Attached] = {}
+
+
 class Data(msgspec.Struct, frozen=True):
     """What was called, pressed or filled in."""
 
@@ -65,6 +78,7 @@ class Data(msgspec.Struct, frozen=True):
     values: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     components: tuple[object, ...] = ()
+    resolved: Resolved | None = None
 
 
 class Interaction(msgspec.Struct, frozen=True):

@@ -16,6 +16,10 @@ HIDE = "key:hide"
 CLIENT = "key:client"
 USE_FIELD, ANSWER_FIELD, EMPTY_FIELD = "use", "answer", "website"
 
+STOPPED = "The gateway was restarted before this was done. Run the command again."
+FAILED = "The gateway failed. Run the command again; if it happens again, tell the operator."
+NOT_SHOWN = "Discord did not take the picture. Run the command again."
+LONGEST_REASON = 500
 NO_CHECK_IN = "No check-in is needed here; your key works without one."
 
 _TITLES = {

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from secrets import compare_digest
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, false, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.clock import DAY_S
+from freetheai_gateway.domain.accounts import AccountState
 from freetheai_gateway.domain.audit import GATEWAY, Action, Note
 from freetheai_gateway.services.key_desk.ports import (
+    Active,
     CheckIn,
     Event,
     Inquiry,
@@ -34,6 +36,7 @@ from freetheai_gateway.store.schema import (
     DISCORD_CHALLENGES,
     DISCORD_EVENTS,
     DISCORD_INTERACTIONS,
+    USAGE_DAY_ACCOUNTS,
     USAGE_DAYS,
 )
 
@@ -55,6 +58,22 @@ _NOTE_CHECK_IN = (
     .values(checked_in_on=bindparam("day_now"))
 )
 
+_ANSWERS = func.sum(USAGE_DAY_ACCOUNTS.c.successes)
+_MOST_ACTIVE = (
+    select(ACCOUNTS.c.name, _ANSWERS.label("successes"))
+    .join_from(USAGE_DAY_ACCOUNTS, ACCOUNTS, ACCOUNTS.c.id == USAGE_DAY_ACCOUNTS.c.account_id)
+    .where(
+        USAGE_DAY_ACCOUNTS.c.day >= bindparam("day_from"),
+        ACCOUNTS.c.discord_id.is_not(None),
+        ACCOUNTS.c.state == AccountState.ACTIVE.value,
+        ACCOUNTS.c.is_unlisted.is_(false()),
+    )
+    .group_by(ACCOUNTS.c.id, ACCOUNTS.c.name)
+    .having(_ANSWERS > 0)
+    .order_by(_ANSWERS.desc(), ACCOUNTS.c.id)
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
+)
 _NOTE_SEEN = update(ACCOUNTS).where(ACCOUNTS.c.id == bindparam("account")).values(member_seen_at=bindparam("seen"))
 
 
@@ -162,6 +181,13 @@ class SqlKeyDesk:
         async with self._database.read("summing an account's use") as connection:
             requests, successes, tokens = (await connection.execute(statement)).one()
         return Use(int(requests), int(successes), int(tokens))
+
+    async def most_active(self, day: str, limit: int, offset: int) -> Sequence[Active]:
+        """Rank members by their answers from a UTC day on; those who don't want to be listed are left out."""
+        given = {"day_from": day, "most": limit, "skipped": offset}
+        async with self._database.read("ranking members") as connection:
+            rows = (await connection.execute(_MOST_ACTIVE, given)).all()
+        return [Active(row.name, int(row.successes)) for row in rows]
 
     async def note_seen(self, account_id: str, at: float) -> None:
         """Keep when Discord last said how an account's owner stands; no node is told for it."""

@@ -1,6 +1,7 @@
 """What the key desk needs of the database and of Discord."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -180,6 +181,10 @@ class DeskStore(Protocol):
         """Sum what an account used from a UTC day on."""
         ...
 
+    async def most_active(self, day: str, limit: int, offset: int) -> "Sequence[Active]":
+        """Rank members by their answers from a UTC day on; those who don't want to be listed are left out."""
+        ...
+
     async def note_seen(self, account_id: str, at: float) -> None:
         """Keep when Discord last said how an account's owner stands; no node is told for it."""
         ...
@@ -198,6 +203,14 @@ class Use:
     tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A member on the leaderboard."""
+
+    name: str
+    successes: int
+
+
 class DeliveryFailed(Exception):
     """A message did not reach Discord. Holds Discord's error code only, 0 where it gave none."""
 
@@ -207,9 +220,19 @@ class DeliveryFailed(Exception):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that goes with a message; `description` is read out to who can't see it."""
+
+    filename: str
+    media_type: str
+    data: bytes = field(repr=False)
+    description: str = field(repr=False)
+
+
 class Replies(Protocol):
     """Edits what an interaction was answered with, through the interaction's own token."""
 
-    async def edit(self, token: str, message: dict[str, object]) -> None:
+    async def edit(self, token: str, message: dict[str, object], *files: Upload) -> None:
         """Replace the deferred answer. Raises `DeliveryFailed` when it is final."""
         ...
