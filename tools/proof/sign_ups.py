@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from freetheai_gateway.bot.commands import commands
 from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.services.ports import Page
 from freetheai_gateway.testing.discord.person import Answer, Person
@@ -38,6 +39,7 @@ async def prove(people: int, database_url: str = "") -> bool:
     nodes = 3 if database_url else 1
     clock = SystemClock()
     discord = FakeDiscord(clock)
+    discord.commands = list(commands())
     async with _desks(discord, database_url, nodes) as desks:
         crowd = [Person(discord, desks[number % nodes].post, f"Member {number}") for number in range(people)]
         before = clock.monotonic()

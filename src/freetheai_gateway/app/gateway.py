@@ -95,7 +95,8 @@ class Gateway:
         self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
-        self._community = Community.of(settings.discord, database, client=self._client, clock=clock)
+        discord = surroundings.discord or self._client
+        self._community = Community.of(settings.discord, database, client=discord, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         watch = None if self._community is None else self._community.watch
@@ -104,12 +105,10 @@ class Gateway:
         self._images = build_images(
             settings, self.directory, self._admission, journal, clock=clock, observe=self._observe
         )
-        self._desk = None
+        self.desk = None
         if self._community is not None:
-            pictures = PictureDesk(
-                self._images.images, self.directory, DiscordFiles(self._client), clock, self._observe
-            )
-            self._desk = Desk(self._community, database, self.directory, clock=clock, pictures=pictures)
+            pictures = PictureDesk(self._images.images, self.directory, DiscordFiles(discord), clock, self._observe)
+            self.desk = Desk(self._community, database, self.directory, clock=clock, pictures=pictures)
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(
@@ -198,7 +197,7 @@ class Gateway:
         return standings(self.directory, self._clock)
 
     def _desk_routes(self) -> list[Route]:
-        return [] if self._desk is None else self._desk.routes(OpenAIChat())
+        return [] if self.desk is None else self.desk.routes(OpenAIChat())
 
     def _gauges(self) -> Gauges:
         return {
@@ -289,9 +288,9 @@ class Gateway:
         self._supervise("image_files", self._images.files.sweep_for_ever)
         self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
-        if self._desk is not None:
-            running.push_async_callback(self._desk.close)
-            self._supervise("key_desk", self._desk.run)
+        if self.desk is not None:
+            running.push_async_callback(self.desk.close)
+            self._supervise("key_desk", self.desk.run)
         if self._community is not None:
             self._supervise("members", self._community.watch.run)
         for model in self.local_models.values():

@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
+from freetheai_gateway.bot.commands import commands
 from freetheai_gateway.settings.tree import Discord
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.discord.person import Person
 from freetheai_gateway.testing.discord.server import FakeDiscord
+from freetheai_gateway.testing.upstream import ScriptedUpstream
 from tests.contract.discord.desk import Node, open_node, settings_for
+from tests.contract.discord.whole import Whole, open_whole
 from tests.postgres import postgres_template, postgres_url
 
 __all__ = ["postgres_template", "postgres_url"]
 
 Another = Callable[..., Awaitable[Node]]
+OpenWhole = Callable[..., Awaitable[Whole]]
 
 
 @pytest.fixture
@@ -37,6 +41,7 @@ async def another(discord: FakeDiscord, tmp_path: Path) -> AsyncIterator[Another
 
     async def open_one(settings: Discord | None = None, *, first_answer_s: float = 30.0, **signup: Any) -> Node:
         settings = settings or settings_for(discord, **signup)
+        discord.commands = list(commands(with_check_in=True, with_pictures=True))
         nodes.append(await open_node(discord, f"sqlite:///{tmp_path}/desk.db", settings, first_answer_s=first_answer_s))
         return nodes[-1]
 
@@ -56,3 +61,24 @@ async def node(another: Another) -> Node:
 def ada(discord: FakeDiscord, node: Node) -> Person:
     """Give a member whose account is old enough."""
     return Person(discord, node.post, "Ada")
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    """Give a provider of chat."""
+    async with ScriptedUpstream() as server:
+        yield server
+
+
+@pytest.fixture
+async def whole(discord: FakeDiscord, upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[OpenWhole]:
+    """Open whole gateways on one database, each with tables of its own configuration."""
+    nodes: list[Whole] = []
+
+    async def open_one(**tables: Any) -> Whole:
+        nodes.append(await open_whole(discord, upstream, tmp_path, f"node{len(nodes)}", tables))
+        return nodes[-1]
+
+    yield open_one
+    for node in nodes:
+        await node.gateway.close()

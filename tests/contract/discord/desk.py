@@ -15,7 +15,7 @@ from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.settings.secret import Secret
-from freetheai_gateway.settings.tree import Discord, SignUp
+from freetheai_gateway.settings.tree import Discord, Membership, SignUp
 from freetheai_gateway.store.accounts import SqlAccounts
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
@@ -96,7 +96,14 @@ class Node:
         await self.database.close()
 
 
-def settings_for(discord: FakeDiscord, *, operators: tuple[str, ...] = (), **signup: Any) -> Discord:
+def settings_for(
+    discord: FakeDiscord,
+    *,
+    operators: tuple[str, ...] = (),
+    tier_skus: tuple[tuple[str, int], ...] = (),
+    membership: Membership | None = None,
+    **signup: Any,
+) -> Discord:
     """Make the settings of the fake's application."""
     return Discord(
         application_id=APPLICATION_ID,
@@ -105,6 +112,8 @@ def settings_for(discord: FakeDiscord, *, operators: tuple[str, ...] = (), **sig
         guild_id=GUILD_ID,
         api_base=BASE,
         tier_roles=((VIP, 2),),
+        tier_skus=tier_skus,
+        membership=membership or Membership(),
         operators=operators,
         signup=SignUp(**signup),
     )
@@ -120,7 +129,8 @@ async def filled(person: Person, modal: Answer, **fields: str) -> Answer:
     """Fill a form in rightly and send it."""
     question = question_of(modal)
     answer = {"answer": solve(question)} if question else {}
-    return await person.fill_in(modal, **({"use": "Homework and small experiments"} | answer | fields))
+    use = {"use": "Homework and small experiments"} if "'custom_id': 'use'" in str(modal) else {}
+    return await person.fill_in(modal, **(use | answer | fields))
 
 
 async def sign_up(person: Person) -> str:
@@ -142,3 +152,13 @@ def key_in(message: Answer) -> str:
     found = [line for line in lines if line.startswith("fta_")]
     assert found, f"there is no key in {lines}"
     return found[0]
+
+
+def submit_of(modal: Answer) -> Answer:
+    """Render what a right submit of a form holds, in the older shape that the reader takes too."""
+    data = modal["data"]
+    fields = {"use": "Homework and small experiments", "answer": solve(question_of(modal)), "website": None}
+    rows = [
+        {"type": 1, "components": [{"type": 4, "custom_id": name, "value": value}]} for name, value in fields.items()
+    ]
+    return {"custom_id": data["custom_id"], "components": rows}

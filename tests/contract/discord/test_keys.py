@@ -4,17 +4,18 @@ import asyncio
 
 import pytest
 
+from freetheai_gateway.bot.commands import commands
 from freetheai_gateway.domain.accounts import Account, AccountState
 from freetheai_gateway.jsonc import decode_any, encode
 from freetheai_gateway.services.key_desk.desk import COOL_DOWN_S, FORM_S
 from freetheai_gateway.services.ports import Failure, Page, Phase, UpstreamFailed
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.discord import server
-from freetheai_gateway.testing.discord.person import Answer, Person
+from freetheai_gateway.testing.discord.person import Person
 from freetheai_gateway.testing.discord.server import FakeDiscord
 from freetheai_gateway.testing.discord.solve import question_of, solve
 from tests.contract.discord.conftest import Another
-from tests.contract.discord.desk import VIP, Node, filled, key_in, open_node, reset, settings_for, sign_up
+from tests.contract.discord.desk import Node, filled, key_in, open_node, reset, settings_for, sign_up, submit_of
 
 
 async def test_sign_up_when_the_form_is_right_then_the_key_works_and_came_by_the_edit_only(
@@ -71,7 +72,7 @@ async def test_interaction_when_sent_again_then_the_same_first_answer_and_no_sec
 ) -> None:
     """Requirement 5: also for two copies at once; the answer never holds a key."""
     modal = await ada.slash("signup")
-    sent = ada.payload(5, _submit(modal))
+    sent = ada.payload(5, submit_of(modal))
     answers = await asyncio.gather(*(ada.send(sent) for _ in range(3)))
     key = key_in(await ada.sees())
     later = await ada.send(sent)
@@ -171,13 +172,13 @@ async def test_form_when_spent_expired_foreign_or_for_something_else_then_refuse
     """Requirement 12: a nonce is good once, for ten minutes, for one person and one purpose."""
     eve = Person(discord, node.post, "Eve")
     modal = await ada.slash("signup")
-    submit = _submit(modal)
+    submit = submit_of(modal)
     assert "no longer good" in str(await eve.act(5, submit))
     other = submit | {"custom_id": submit["custom_id"].replace("signup", "resetkey")}
     assert "no key" in str(await ada.act(5, other))
     clock.advance(FORM_S + 1)
     assert "no longer good" in str(await ada.act(5, submit))
-    fresh = _submit(await ada.slash("signup"))
+    fresh = submit_of(await ada.slash("signup"))
     assert (await ada.act(5, fresh))["type"] == 5
     await ada.sees()
     assert (await ada.act(5, fresh))["type"] != 5
@@ -257,20 +258,6 @@ async def test_sign_up_when_closed_or_suspended_then_refused_with_the_reason(
     assert "paused" in (await Person(discord, closed.post, "Eve").slash("signup"))["data"]["content"]
 
 
-async def test_role_when_it_changes_then_the_tier_does_at_the_next_interaction(node: Node, ada: Person) -> None:
-    """Requirement 24: the highest role counts, and whoever comes back after leaving is served again."""
-    key = await sign_up(ada)
-    ada.member["roles"] = [VIP, "1"]
-    await ada.slash("tiers")
-    account = (await node.caller(key)).account
-    assert account.role_tier == 2
-    ada.member["roles"] = []
-    await node.accounts.change_account(account.id, {"state": AccountState.LEFT})
-    await ada.slash("tiers")
-    account = (await node.caller(key)).account
-    assert (account.role_tier, account.state) == (None, AccountState.ACTIVE)
-
-
 async def test_honeypot_when_filled_in_then_recorded_and_no_refusal(node: Node, ada: Person) -> None:
     """A signal is for the operator to look at; nobody is banned in silence."""
     await filled(ada, await ada.slash("signup"), website="https://example.org")
@@ -291,6 +278,7 @@ async def test_sign_ups_when_200_come_at_once_to_three_nodes_on_postgresql_then_
 ) -> None:
     """The nodes share one database and its one write lock."""
     settings = settings_for(discord, per_hour=1000)
+    discord.commands = list(commands())
     nodes = [await open_node(discord, postgres_url, settings, first_answer_s=30.0) for _ in range(3)]
     try:
         await _sign_up_at_once(discord, nodes, 200)
@@ -307,16 +295,6 @@ async def _sign_up_at_once(discord: FakeDiscord, nodes: list[Node], number: int)
     assert len(stored) == len({key.account_id for key in stored}) == number
     assert all(key.revoked_at is None for key in stored)
     assert not [entry for node in nodes for entry in node.log.entries if "first_answer" in str(entry)]
-
-
-def _submit(modal: Answer) -> Answer:
-    """Render what a right submit of a form holds, in the older shape that the reader takes too."""
-    data = modal["data"]
-    fields = {"use": "Homework and small experiments", "answer": solve(question_of(modal)), "website": None}
-    rows = [
-        {"type": 1, "components": [{"type": 4, "custom_id": name, "value": value}]} for name, value in fields.items()
-    ]
-    return {"custom_id": data["custom_id"], "components": rows}
 
 
 async def _holding(node: Node, text: str) -> list[str]:
