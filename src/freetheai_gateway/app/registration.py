@@ -16,7 +16,7 @@ from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.key_desk.desk import KeyDesk
 from freetheai_gateway.services.key_desk.gates import SignUpRules
-from freetheai_gateway.services.key_desk.jobs import Jobs
+from freetheai_gateway.services.key_desk.jobs import LONGEST_S, Jobs
 from freetheai_gateway.services.key_desk.member_watch import MemberWatch
 from freetheai_gateway.services.key_desk.membership import HOUR_S, Membership, MembershipRules
 from freetheai_gateway.services.key_desk.pictures import PictureDesk
@@ -74,14 +74,15 @@ class Desk:
         clock: Clock,
         pictures: PictureDesk | None = None,
         first_answer_s: float = FIRST_ANSWER_S,
+        longest_job_s: float = LONGEST_S,
     ) -> None:
         settings = self._settings = community.settings
         self._clock = clock
         self._log = community.log
         self._store = community.store
-        self.jobs = Jobs(self._log)
+        self.jobs = Jobs(self._log, longest_s=longest_job_s)
         accounts = community.accounts
-        desk = KeyDesk(self._store, _rules(settings.signup), clock)
+        desk = KeyDesk(self._store, _rules(settings.signup), clock, settings.bot_token or "")
         parts = Parts(
             desk,
             Forms(desk, community.rest, directory, self._log),

@@ -117,7 +117,7 @@ class KeyDeskBot:
         """Answer; what changes anything is claimed in the transaction that changes it."""
         standing = await self._parts.desk.standing(applicant.discord_id, interaction.id)
         if standing.known_answer:
-            return Answered(standing.known_answer)
+            return Answered(self._parts.forms.restored(standing.known_answer, interaction.id))
         asked = Asked(interaction.id, interaction.token, applicant, standing, interaction.attachment_size_limit)
         account = standing.account
         if account is not None:

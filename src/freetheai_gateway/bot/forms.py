@@ -44,6 +44,8 @@ def _check_in_verdicts(interaction_id: str) -> Verdicts:
     return _verdicts(Purpose.CHECK_IN, say(words.checked_in(interaction_id)))
 
 
+_MARKS = {purpose: f"form {purpose.value}".encode() for purpose in Purpose}
+_MARKED = {mark: purpose for purpose, mark in _MARKS.items()}
 _VERDICTS = {purpose: _verdicts(purpose, defer()) for purpose in (Purpose.SIGN_UP, Purpose.RESET)}
 
 
@@ -95,8 +97,13 @@ class Forms:
             done = encode(say(words.checked_in(asked.interaction_id)))
             return Answered(await self._desk.check_in(asked.applicant, asked.standing, asked.interaction_id, done))
         form = await self._desk.form(purpose, asked.applicant, asked.standing, asked.interaction_id)
-        rendered = encode(words.form(form))
-        return Answered(await self._desk.offer(form, asked.applicant, asked.interaction_id, rendered))
+        counts = await self._desk.offer(form, asked.applicant, asked.interaction_id, _MARKS[purpose])
+        return Answered(self.restored(counts, asked.interaction_id))
+
+    def restored(self, kept: bytes, interaction_id: str) -> bytes:
+        """Give the first answer that is kept of an interaction; of a form only its purpose is, so that no answer is."""
+        purpose = _MARKED.get(kept)
+        return kept if purpose is None else encode(words.form(self._desk.form_of(purpose, interaction_id)))
 
     async def _deliver(self, purpose: Purpose, applicant: Applicant, token: str) -> None:
         """Put the key in force and send it; whatever comes between, a key that was not delivered is revoked."""

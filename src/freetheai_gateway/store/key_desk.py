@@ -144,7 +144,7 @@ class SqlKeyDesk:
             return await keys_issued(connection, since)
 
     async def open_form(self, offered: Offered) -> bytes:
-        """Keep a form with its rendering; gives the rendering that counts, an earlier one where there is one."""
+        """Keep a form with what stands for it; gives what counts, the earlier where there is one."""
         return await self._offers.ask(offered)
 
     async def submit(self, submit: Submit, verdicts: Verdicts) -> tuple[bytes, bool]:

@@ -72,6 +72,12 @@ class Whole:
         with closing(sqlite3.connect(self._folder / "gateway.db")) as connection:
             return connection.execute(sql).fetchall()
 
+    def count(self, table: str) -> int:
+        """Count a table's rows."""
+        assert table.isidentifier()
+        [(number,)] = self.rows(f"SELECT count(*) FROM {table}")  # noqa: S608 - a name of our own
+        return int(number)
+
     async def draw(self, key: str, model: str = PICTURES) -> Reply:
         """Ask for a picture over the API."""
         return await self.call("POST", "/v1/images/generations", key, {"model": model, "prompt": "a fox"})

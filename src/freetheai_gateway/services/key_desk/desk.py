@@ -1,10 +1,11 @@
 """The steps of /signup and /resetkey: look, give a form, read it, put a key in force, take it back if it got lost."""
 
 import asyncio
+import hmac
 import re
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from random import SystemRandom
-from secrets import token_urlsafe
+from random import Random
 
 from freetheai_gateway.clock import DAY_S, Clock
 from freetheai_gateway.domain.accounts import LONGEST_NAME, Account, ApiKey, is_paused
@@ -63,13 +64,16 @@ class Issued:
 
 
 class KeyDesk:
-    """Gives keys to members of one Discord server: one account each, one key in force each."""
+    """Gives keys to members of one Discord server: one account each, one key in force each.
 
-    def __init__(self, store: DeskStore, rules: SignUpRules, clock: Clock) -> None:
+    `secret` decides the questions: the same interaction gets the same form, and no question is kept anywhere.
+    """
+
+    def __init__(self, store: DeskStore, rules: SignUpRules, clock: Clock, secret: str) -> None:
         self._store = store
         self._rules = rules
         self._clock = clock
-        self._random = SystemRandom()
+        self._secret = secret.encode()
 
     async def standing(self, discord_id: str, interaction_id: str = "") -> Standing:
         """Read what is known of a member, and of this interaction."""
@@ -84,12 +88,21 @@ class KeyDesk:
     async def form(self, purpose: Purpose, applicant: Applicant, standing: Standing, interaction_id: str) -> Form:
         """Make a form for a member who may fill it in; it counts once it was offered. Raises `Refused`."""
         await self._check(purpose, applicant, standing, interaction_id)
-        challenge = draw(self._random) if self._rules.asks_question else Challenge("", "")
-        nonce = token_urlsafe(16)
+        return self.form_of(purpose, interaction_id)
+
+    def form_of(self, purpose: Purpose, interaction_id: str) -> Form:
+        """Make the one form of an interaction, as often as one likes."""
+        challenge = Challenge("", "")
+        if self._rules.asks_question:
+            challenge = draw(Random(self._derived("question", interaction_id)))  # noqa: S311 - the seed is a secret
+        nonce = urlsafe_b64encode(self._derived("nonce", interaction_id)[:16]).rstrip(b"=").decode()
         return Form(nonce, purpose, challenge.question, digest_of(nonce, challenge.answer))
 
+    def _derived(self, what: str, interaction_id: str) -> bytes:
+        return hmac.digest(self._secret, f"{what} {interaction_id}".encode(), "sha256")
+
     async def offer(self, form: Form, applicant: Applicant, interaction_id: str, answer: bytes) -> bytes:
-        """Keep a form with its rendering; gives the rendering that counts."""
+        """Keep that a form was given, with what stands for it; gives what counts for this interaction."""
         now = self._clock.wall()
         kept = OpenForm(form.nonce, applicant.discord_id, form.purpose, form.digest, now + FORM_S)
         return await self._store.open_form(Offered(kept, interaction_id, answer, now))

@@ -65,7 +65,7 @@ class OpenForm:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A form that is given to a member, with its rendering: the answer to one interaction."""
+    """A form that is given to a member; `answer` stands for it, as the answer to one interaction."""
 
     form: OpenForm
     interaction_id: str
@@ -155,7 +155,7 @@ class DeskStore(Protocol):
         ...
 
     async def open_form(self, offered: Offered) -> bytes:
-        """Keep a form with its rendering; gives the rendering that counts, an earlier one where there is one."""
+        """Keep a form with what stands for it; gives what counts, the earlier where there is one."""
         ...
 
     async def check_in(self, interaction_id: str, check_in: CheckIn, answer: bytes) -> bytes:

@@ -85,6 +85,8 @@ class Person:
         answer = decode_any(body)
         assert isinstance(answer, dict)
         check_answer(kind, answer, from_message=kind == 3)
+        if answer["type"] == 9:
+            self.discord.modals.append(answer)
         return answer
 
     def payload(self, kind: int, data: Answer | None, **fields: object) -> Answer:

@@ -69,6 +69,8 @@ class FakeDiscord:
         self.members: dict[str, dict[str, Any]] = {}
         self.failures: list[Failure | UpstreamFailed] = []
         self.calls: list[UpstreamRequest] = []
+        self.modals: list[dict[str, Any]] = []
+        """Every form that was given to somebody."""
         self.hold: asyncio.Event | None = None
         """Where set, calls wait for it; `held` is set when one does."""
         self.held = asyncio.Event()
