@@ -11,11 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from freetheai_gateway.bot.commands import commands
+from freetheai_gateway.bot.dispatch import FIRST_ANSWER_S
 from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.services.ports import Page
 from freetheai_gateway.testing.discord.person import Answer, Person
 from freetheai_gateway.testing.discord.server import FakeDiscord
-from tests.contract.discord.desk import Node, filled, key_in, open_node, settings_for
+from tests.contract.discord.desk import Node, Patience, filled, key_in, open_node, settings_for
 
 PEOPLE = 200
 DUE_S = 3.0
@@ -93,6 +94,6 @@ async def _desks(discord: FakeDiscord, database_url: str, nodes: int) -> AsyncIt
         async with AsyncExitStack() as running:
             desks = []
             for _ in range(nodes):
-                desks.append(await open_node(discord, url, settings, first_answer_s=2.4))
+                desks.append(await open_node(discord, url, settings, Patience(FIRST_ANSWER_S)))
                 running.push_async_callback(desks[-1].close)
             yield desks

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from freetheai_gateway.bot.commands import commands
+from freetheai_gateway.services.key_desk.jobs import LONGEST_S
 from freetheai_gateway.settings.tree import Discord
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.discord.person import Person
 from freetheai_gateway.testing.discord.server import FakeDiscord
 from freetheai_gateway.testing.upstream import ScriptedUpstream
-from tests.contract.discord.desk import Node, open_node, settings_for
+from tests.contract.discord.desk import Node, Patience, open_node, settings_for
 from tests.contract.discord.whole import Whole, open_whole
 from tests.postgres import postgres_template, postgres_url
 
@@ -39,10 +40,17 @@ async def another(discord: FakeDiscord, tmp_path: Path) -> AsyncIterator[Another
     """Open one more node on the same database, with settings of `[discord.signup]`; no log holds a failure of ours."""
     nodes: list[Node] = []
 
-    async def open_one(settings: Discord | None = None, *, first_answer_s: float = 30.0, **signup: Any) -> Node:
+    async def open_one(
+        settings: Discord | None = None,
+        *,
+        first_answer_s: float = 30.0,
+        longest_job_s: float = LONGEST_S,
+        **signup: Any,
+    ) -> Node:
         settings = settings or settings_for(discord, **signup)
         discord.commands = list(commands(with_check_in=True, with_pictures=True))
-        nodes.append(await open_node(discord, f"sqlite:///{tmp_path}/desk.db", settings, first_answer_s=first_answer_s))
+        patience = Patience(first_answer_s, longest_job_s)
+        nodes.append(await open_node(discord, f"sqlite:///{tmp_path}/desk.db", settings, patience))
         return nodes[-1]
 
     yield open_one

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from freetheai_gateway.app.registration import Community, Desk
@@ -13,6 +14,7 @@ from freetheai_gateway.log import RequestLine
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.key_desk.jobs import LONGEST_S
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.settings.secret import Secret
 from freetheai_gateway.settings.tree import Discord, Membership, SignUp
@@ -35,10 +37,18 @@ VIP = "700000000000000001"
 PATH = "/discord/interactions"
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long answers and work may take; a test is in no hurry unless it says so."""
+
+    first_answer_s: float = 30.0
+    longest_job_s: float = LONGEST_S
+
+
 class Node:
     """One process's desk and key check; two nodes may share a database file."""
 
-    def __init__(self, discord: FakeDiscord, database: Database, settings: Discord, first_answer_s: float) -> None:
+    def __init__(self, discord: FakeDiscord, database: Database, settings: Discord, patience: Patience) -> None:
         self.database = database
         self.accounts = SqlAccounts(database)
         self.lines: list[RequestLine] = []
@@ -57,7 +67,14 @@ class Node:
                 await asyncio.sleep(seconds)
 
         self.community = Community(settings, database, client=discord, clock=clock, sleep=sleep)
-        self.desk = Desk(self.community, database, directory, clock=clock, first_answer_s=first_answer_s)
+        self.desk = Desk(
+            self.community,
+            database,
+            directory,
+            clock=clock,
+            first_answer_s=patience.first_answer_s,
+            longest_job_s=patience.longest_job_s,
+        )
         observer = Observer(Metrics(), Thresholds(5, 0.05, 0.5), clock)
         self.asgi = GatewayASGI(
             Router(self.desk.routes(OpenAIChat())),
@@ -119,10 +136,10 @@ def settings_for(
     )
 
 
-async def open_node(discord: FakeDiscord, url: str, settings: Discord, *, first_answer_s: float) -> Node:
+async def open_node(discord: FakeDiscord, url: str, settings: Discord, patience: Patience) -> Node:
     """Open a node on a database."""
     database = await Database.open(StoreSettings(url=url), create=True)
-    return Node(discord, database, settings, first_answer_s)
+    return Node(discord, database, settings, patience)
 
 
 async def filled(person: Person, modal: Answer, **fields: str) -> Answer:

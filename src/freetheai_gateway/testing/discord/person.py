@@ -36,7 +36,7 @@ class Person:
         }
         discord.members[self.id] = self.member
         self.last: Shown | None = None
-        self._post = post
+        self.post = post
 
     async def slash(self, name: str, *options: Answer) -> Answer:
         """Run a command that Discord knows, with options that it has."""
@@ -122,7 +122,7 @@ class Person:
             (b"x-signature-ed25519", signature),
             (b"x-signature-timestamp", timestamp),
         ]
-        status, answer = await self._post(headers, body)
+        status, answer = await self.post(headers, body)
         shown = self.discord.interactions.get(str(payload.get("token")))
         if shown is not None and status == 200:
             shown.acknowledged = True
