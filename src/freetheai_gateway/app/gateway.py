@@ -212,10 +212,28 @@ class Gateway:
                 (),
                 lambda: {(): self._journal.pending},
             ),
+            **self._discord_gauges(),
             "freetheai_limits_backend_up": (
                 "Whether limits are counted where they should be.",
                 (),
                 lambda: {(): int(self._limits.up)},
+            ),
+        }
+
+    def _discord_gauges(self) -> Gauges:
+        community = self._community
+        if community is None:
+            return {}
+        return {
+            "freetheai_discord_refused_answers": (
+                "Answers 401, 403 and 429 of Discord's API since the start; 10,000 in 10 minutes bring a ban.",
+                (),
+                lambda: {(): community.rest.refused},
+            ),
+            "freetheai_discord_members_waiting": (
+                "Accounts whose membership is to be asked of Discord.",
+                (),
+                lambda: {(): community.watch.waiting},
             ),
         }
 

@@ -49,7 +49,7 @@ def test_form_fields_when_read_then_labels_rows_value_values_and_absence(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5),
         lambda inner: st.dictionaries(st.sampled_from(NAMES), inner | st.lists(inner)),
-        max_leaves=30,
+        max_leaves=12,
     )
 )
 def test_form_fields_when_the_payload_is_anything_then_texts_by_text(payload: object) -> None:
@@ -67,8 +67,8 @@ async def test_forms_when_shown_then_labels_within_discords_limits(node: Node, a
 
 def test_questions_when_drawn_many_times_then_thousands_are_distinct_and_each_has_its_answer() -> None:
     """Requirement 13: a list of answers is worth nothing, and a person who reads can answer."""
-    drawn = [draw(Random(seed)) for seed in range(20_000)]  # noqa: S311 - seeds of a test
-    assert len({challenge.question for challenge in drawn}) > 15_000
+    drawn = [draw(Random(seed)) for seed in range(10_000)]  # noqa: S311 - seeds of a test
+    assert len({challenge.question for challenge in drawn}) > 8_000
     for challenge in drawn:
         assert normalise(solve(challenge.question)) == challenge.answer
 

@@ -158,7 +158,9 @@ async def test_delivery_when_the_gateway_stops_then_the_key_is_revoked(
     discord.hold = asyncio.Event()
     await filled(ada, await ada.slash("signup"))
     await discord.held.wait()
+    discord.hold = None
     await node.desk.jobs.close(drain_s=0.0)
+    assert "revoked" in (await ada.sees())["content"]
     keys, _ = await node.accounts.list_keys(Page())
     assert [key.revoked_at is not None for key in keys] == [True]
 

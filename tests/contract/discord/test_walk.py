@@ -51,12 +51,12 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(upstream: ScriptedUpstream, folder: Path) -> AsyncIterator[Stage]:
     """Open both nodes."""
     clock = SystemClock()
     discord = FakeDiscord(clock)
-    one, other = [await open_whole(discord, upstream, tmp_path, name, TABLES) for name in ("one", "other")]
-    stage = Stage(discord, one, other, tmp_path, begun=clock.monotonic())
+    one, other = [await open_whole(discord, upstream, folder, name, TABLES) for name in ("one", "other")]
+    stage = Stage(discord, one, other, folder, begun=clock.monotonic())
     yield stage
     for node in (one, other):
         await node.gateway.close()
