@@ -62,10 +62,9 @@ class Readings:
         if account is None:
             return "You have no account yet. Run /signup to get a key."
         now = self._clock.wall()
-        today = await self._desk.use_since(account.id, utc_day(now))
-        month = await self._desk.use_since(account.id, utc_day(now - DAYS * DAY_S))
+        month, today = await self._desk.use_since(account.id, utc_day(now - DAYS * DAY_S), utc_day(now))
         return (
-            f"**{plain(account.name)}**, tier {plain(offer.tier_of(account).name)}\n"
+            f"**{plain(account.name)}**, tier {plain(offer.tier_of(account).name)}{_checked_in(offer, account, now)}\n"
             f"Today (UTC): {today.successes:,} answers to {today.requests:,} requests, {today.tokens:,} tokens\n"
             f"Last {DAYS} days: {month.successes:,} answers to {month.requests:,} requests, {month.tokens:,} tokens"
         )
@@ -77,6 +76,14 @@ class Readings:
             return f"No model answered in the last {DAYS} days."
         lines = [f"{place}. {plain(rank.model)}: {rank.requests:,}" for place, rank in enumerate(ranks, 1)]
         return "\n".join([f"**Requests of the last {DAYS} days**", *lines])
+
+
+def _checked_in(offer: Offer, account: Account, now: float) -> str:
+    """Say whether the key works today, where that takes a check-in."""
+    if not offer.wants_check_in or account.unlimited:
+        return ""
+    is_done = account.checked_in_on is not None and account.checked_in_on >= now // DAY_S
+    return ", checked in" if is_done else ", not checked in: run /checkin"
 
 
 def _search_of(data: Data) -> str:

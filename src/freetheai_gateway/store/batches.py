@@ -41,8 +41,8 @@ class Batches(Generic[Asked, Given]):
             self._runner = loop.create_task(self._serve())
         return await given
 
-    async def close(self) -> None:
-        """Wait until nothing is under way."""
+    async def idle(self) -> None:
+        """Wait until nothing is under way: what an asker left behind has happened then, or never will."""
         while self._runner is not None:
             await asyncio.wait([self._runner])
 

@@ -1,5 +1,6 @@
 """The key desk's tables: the port `DeskStore`. What members do at the same moment shares transactions (`Batches`)."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from secrets import compare_digest
@@ -113,7 +114,7 @@ class SqlKeyDesk:
             self._sightings,
         )
         for batches in kinds:
-            await batches.close()
+            await batches.idle()
 
     async def begin_interaction(self, interaction_id: str, at: float, answer: bytes = b"") -> bytes | None:
         """Claim an interaction: `None` for the first to come, else its answer, empty where there is none yet."""
@@ -157,7 +158,11 @@ class SqlKeyDesk:
 
     async def issue(self, order: Order) -> Issue:
         """Put a key in force, or say why not: account, key, event and audit entry together or nothing."""
-        return await self._orders.ask(order)
+        try:
+            return await self._orders.ask(order)
+        except asyncio.CancelledError:
+            await self._orders.idle()  # whoever takes the key back must come after it
+            raise
 
     async def take_back(self, key_id: str, event_id: str, note_id: str, at: float) -> None:
         """Revoke a key that did not reach its owner, and charge the member nothing for it."""
@@ -170,17 +175,19 @@ class SqlKeyDesk:
                 await insert_entry(connection, entry)
             await connection.execute(COUNT_CHANGE)
 
-    async def use_since(self, account_id: str, day: str) -> Use:
-        """Sum what an account used from a UTC day on."""
-        days = USAGE_DAYS.c
-        statement = select(
-            func.coalesce(func.sum(days.requests), 0),
-            func.coalesce(func.sum(days.successes), 0),
-            func.coalesce(func.sum(days.input_tokens + days.output_tokens), 0),
-        ).where(days.day >= day, days.account_id == account_id)
+    async def use_since(self, account_id: str, *days: str) -> list[Use]:
+        """Sum what an account used from each of some UTC days on, all at one moment; the first is the earliest."""
+        kept = USAGE_DAYS.c
+        columns = (kept.requests, kept.successes, kept.input_tokens + kept.output_tokens)
+        sums = [
+            func.coalesce(func.sum(column).filter(kept.day >= day), 0).label(f"sum_{place}_{number}")
+            for place, day in enumerate(days)
+            for number, column in enumerate(columns)
+        ]
+        statement = select(*sums).where(kept.day >= days[0], kept.account_id == account_id)
         async with self._database.read("summing an account's use") as connection:
-            requests, successes, tokens = (await connection.execute(statement)).one()
-        return Use(int(requests), int(successes), int(tokens))
+            row = [int(each) for each in (await connection.execute(statement)).one()]
+        return [Use(*row[start : start + 3]) for start in range(0, len(row), 3)]
 
     async def most_active(self, day: str, limit: int, offset: int) -> Sequence[Active]:
         """Rank members by their answers from a UTC day on; those who don't want to be listed are left out."""

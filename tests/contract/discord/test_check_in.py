@@ -51,9 +51,11 @@ async def test_api_when_not_checked_in_then_403_that_names_the_command_and_200_a
 async def test_check_in_when_done_then_the_second_says_when_the_next_opens(node: Whole, ada: Person) -> None:
     """No form is given for what is done already, and a form that was opened before changes nothing."""
     await sign_up(ada)
+    assert "run /checkin" in (await ada.slash("stats"))["data"]["content"]
     first, second = await ada.slash("checkin"), await ada.slash("checkin")
     answers = [await filled(ada, form) for form in (first, second)]
     assert all(f"<t:{int(MIDNIGHT + DAY_S)}:R>" in answer["data"]["content"] for answer in answers)
+    assert ", checked in" in (await ada.slash("stats"))["data"]["content"]
     again = await ada.slash("checkin")
     assert again["type"] == 4
     assert f"<t:{int(MIDNIGHT + DAY_S)}:R>" in again["data"]["content"]

@@ -7,7 +7,9 @@ import pytest
 from freetheai_gateway.bot.commands import commands
 from freetheai_gateway.domain.accounts import Account, AccountState
 from freetheai_gateway.jsonc import decode_any
-from freetheai_gateway.services.key_desk.desk import COOL_DOWN_S, FORM_S
+from freetheai_gateway.services.key_desk.desk import COOL_DOWN_S, FORM_S, KeyDesk
+from freetheai_gateway.services.key_desk.gates import Applicant, SignUpRules
+from freetheai_gateway.services.key_desk.ports import Purpose
 from freetheai_gateway.services.ports import Failure, Page, Phase, UpstreamFailed
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.discord import server
@@ -163,6 +165,27 @@ async def test_delivery_when_the_gateway_stops_then_the_key_is_revoked(
     assert "revoked" in (await ada.sees())["content"]
     keys, _ = await node.accounts.list_keys(Page())
     assert [key.revoked_at is not None for key in keys] == [True]
+
+
+@pytest.mark.parametrize("waits_for_the_lock", [True, False])
+async def test_issue_when_cancelled_then_no_key_is_left_in_force(
+    node: Node, ada: Person, waits_for_the_lock: bool
+) -> None:
+    """Requirement 10: also where its batch had begun, whoever shares it gets theirs."""
+    desk = KeyDesk(node.community.store, SignUpRules(), ada.discord.clock, "secret")
+    mine, theirs = (Applicant(ada.discord.snowflake(), name) for name in ("Ada", "Eve"))
+    async with node.database.write("holding the writer"):
+        issuing = asyncio.ensure_future(desk.issue(Purpose.SIGN_UP, mine))
+        shared = asyncio.ensure_future(desk.issue(Purpose.SIGN_UP, theirs))
+        for _ in range(10 if waits_for_the_lock else 0):
+            await asyncio.sleep(0)
+        issuing.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await issuing
+    issued = await shared
+    keys, _ = await node.accounts.list_keys(Page())
+    assert [key.id for key in keys if key.revoked_at is None] == [issued.key_id]
 
 
 async def test_answer_when_wrong_three_times_then_a_cool_down(node: Node, ada: Person, clock: FakeClock) -> None:

@@ -173,6 +173,19 @@ async def test_member_when_discord_cant_tell_then_nobody_is_suspended_and_503_on
     assert await api.ask(key) == ""
 
 
+async def test_member_when_discord_has_no_answer_for_one_then_nothing_follows_for_anybody(
+    node: Node, ada: Person, api: Api, discord: FakeDiscord, clock: FakeClock
+) -> None:
+    """An account that was deleted at Discord is neither a member who left nor an outage."""
+    key, eves = await sign_up(ada), await sign_up(Person(discord, node.post, "Eve"))
+    for _ in range(20):
+        clock.advance(RECHECK_S)
+        discord.failures = [Failure(404, 10013)]
+        assert await api.ask(key) == ""
+        assert await node.community.watch.ask_next() == PACE_S
+    assert (await api.ask(key), await api.ask(eves)) == ("", "")
+
+
 async def test_member_when_away_for_long_and_discord_is_ill_then_served(
     node: Node, ada: Person, api: Api, discord: FakeDiscord, clock: FakeClock
 ) -> None:

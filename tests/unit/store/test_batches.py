@@ -88,17 +88,17 @@ async def test_asker_when_gone_before_the_batch_begins_then_left_out() -> None:
     gone.cancel()
     desk.held.set()
     assert await first == 2
-    await desk.batches.close()
+    await desk.batches.idle()
     assert desk.ran == [[1, 2]]
 
 
-async def test_close_when_a_batch_is_under_way_then_waits_for_it() -> None:
+async def test_idle_when_a_batch_is_under_way_then_waits_for_it() -> None:
     """The database is closed afterwards."""
     desk = Desk()
     desk.held.clear()
     asked = asyncio.ensure_future(desk.batches.ask(1))
     await desk.runs.wait()
-    closing = asyncio.ensure_future(desk.batches.close())
+    closing = asyncio.ensure_future(desk.batches.idle())
     await asyncio.sleep(0)
     assert not closing.done()
     desk.held.set()

@@ -9,6 +9,7 @@ questions become rarer, and only after `keep_s` of that are requests answered 50
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Protocol
 
 from freetheai_gateway.clock import Clock
@@ -22,7 +23,7 @@ from freetheai_gateway.services.key_desk.membership import Membership
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed
 from freetheai_gateway.services.ports import AccountStore, StoreFailed
 
-UNKNOWN_MEMBER = 10007
+UNKNOWN_MEMBER, UNKNOWN_GUILD = 10007, 10004
 PACE_S = 0.5
 """Between two questions: far below what Discord allows a bot."""
 LEFT_RECHECK_S = 60.0
@@ -34,6 +35,10 @@ MOST_WAITING = 1_000
 MOST_REMEMBERED = 20_000
 
 Sleep = Callable[[float], Awaitable[None]]
+
+
+_OURS = frozenset({0, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+"""No answer at all, or one that is about the bot."""
 
 
 class Members(Protocol):
@@ -127,10 +132,13 @@ class MemberWatch:
         try:
             member = await self._members.find_member(account.discord_id)
         except DeliveryFailed as failed:
-            if failed.code != UNKNOWN_MEMBER:
+            if _is_outage(failed):
                 raise
             self._answered()
-            await self._membership.left(account)
+            if failed.code == UNKNOWN_MEMBER:
+                await self._membership.left(account)
+            else:  # Discord is well and has no answer for this account: no word about others, and none about leaving
+                self._log.warning("discord_member_unknown", status=failed.status, discord_code=failed.code)
         else:
             self._answered()
             refreshed = await self._membership.refresh(account, self._membership.ranked(member))
@@ -154,7 +162,7 @@ class MemberWatch:
         if self._failing_since is None and isinstance(error, DeliveryFailed):
             self._failing_since = self._clock.wall()
         status, code = (error.status, error.code) if isinstance(error, DeliveryFailed) else (0, 0)
-        self._log.warning("discord_member_unknown", error=type(error).__name__, status=status, discord_code=code)
+        self._log.warning("discord_members_unknown", error=type(error).__name__, status=status, discord_code=code)
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
         return pause_s
 
@@ -163,3 +171,9 @@ class MemberWatch:
         self._seen.move_to_end(account_id)
         if len(self._seen) > MOST_REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _is_outage(failed: DeliveryFailed) -> bool:
+    """Whether Discord, the way to it or the bot is in trouble, and not the one account that was asked about."""
+    is_theirs = failed.status in _OURS or failed.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_theirs or failed.code == UNKNOWN_GUILD

@@ -170,15 +170,18 @@ class DeskStore(Protocol):
         ...
 
     async def issue(self, order: Order) -> Issue:
-        """Put a key in force, or say why not: account, key, event and audit entry together or nothing."""
+        """Put a key in force, or say why not: account, key, event and audit entry together or nothing.
+
+        Where this is cancelled the key may come to be in force; it is, or never will be, when the cancellation is seen.
+        """
         ...
 
     async def take_back(self, key_id: str, event_id: str, note_id: str, at: float) -> None:
         """Revoke a key that did not reach its owner, and charge the member nothing for it."""
         ...
 
-    async def use_since(self, account_id: str, day: str) -> "Use":
-        """Sum what an account used from a UTC day on."""
+    async def use_since(self, account_id: str, *days: str) -> "list[Use]":
+        """Sum what an account used from each of some UTC days on, all at one moment; the first is the earliest."""
         ...
 
     async def most_active(self, day: str, limit: int, offset: int) -> "Sequence[Active]":
