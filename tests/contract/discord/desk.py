@@ -150,6 +150,13 @@ async def filled(person: Person, modal: Answer, **fields: str) -> Answer:
     return await person.fill_in(modal, **(use | answer | fields))
 
 
+async def outcome(person: Person, modal: Answer) -> str:
+    """Fill a form in and give what its owner reads in the end, told at once or later."""
+    answer = await filled(person, modal)
+    message = answer["data"] if answer["type"] == 4 else await person.sees()
+    return str(message["content"])
+
+
 async def sign_up(person: Person) -> str:
     """Take the whole way; gives the key."""
     deferred = await filled(person, await person.slash("signup"))

@@ -22,6 +22,7 @@ from tests.contract.discord.desk import (
     filled,
     key_in,
     open_node,
+    outcome,
     reset,
     settings_for,
     sign_up,
@@ -70,8 +71,7 @@ async def test_sign_up_when_sent_twice_at_once_on_two_nodes_then_one_account_and
     elsewhere = Person(discord, other.post, "Ada")
     elsewhere.id, elsewhere.member = ada.id, ada.member
     first, second = await ada.slash("signup"), await elsewhere.slash("signup")
-    await asyncio.gather(filled(ada, first), filled(elsewhere, second))
-    seen = [message["content"] for message in await asyncio.gather(ada.sees(), elsewhere.sees())]
+    seen = await asyncio.gather(outcome(ada, first), outcome(elsewhere, second))
     assert sorted("fta_" in text for text in seen) == [False, True]
     accounts, _ = await node.accounts.list_accounts(Page())
     keys, _ = await node.accounts.list_keys(Page())

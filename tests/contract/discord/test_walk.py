@@ -15,7 +15,7 @@ from freetheai_gateway.testing.discord.prober import PROBES, Signed
 from freetheai_gateway.testing.discord.server import BOT_TOKEN, FakeDiscord
 from freetheai_gateway.testing.discord.solve import question_of, solve
 from freetheai_gateway.testing.upstream import ScriptedUpstream
-from tests.contract.discord.desk import filled, key_in, reset, sign_up, submit_of
+from tests.contract.discord.desk import filled, key_in, outcome, reset, sign_up, submit_of
 from tests.contract.discord.whole import Whole, open_whole, until
 
 CLIENT_SECRET = "client-secret-of-the-walk"
@@ -93,8 +93,7 @@ async def test_walk_when_two_submits_run_at_once_on_two_nodes_then_one_account_a
     ada = stage.person(stage.one, "Ada")
     elsewhere = stage.person(stage.other, "Ada", ada)
     forms = await ada.slash("signup"), await elsewhere.slash("signup")
-    await asyncio.gather(filled(ada, forms[0]), filled(elsewhere, forms[1]))
-    seen = [message["content"] for message in await asyncio.gather(ada.sees(), elsewhere.sees())]
+    seen = await asyncio.gather(outcome(ada, forms[0]), outcome(elsewhere, forms[1]))
     stage.tell(f"two submits on two nodes: {sorted('fta_' in text for text in seen)} hold a key")
     counts = [stage.one.count(table) for table in ("accounts", "api_keys")]
     stage.tell(f"accounts and keys: {counts}")
