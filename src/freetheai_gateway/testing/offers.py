@@ -61,6 +61,7 @@ def make_offer(
     concurrency_wait_s: float = 0.0,
     policy: PoolPolicy = ONCE,
     wants_check_in: bool = False,
+    processes: int = 1,
 ) -> Offer:
     """Make an offer of these models, by default of one chat model at a provider that is ready."""
     catalogue = Catalogue(
@@ -78,6 +79,7 @@ def make_offer(
         concurrency_wait_s=concurrency_wait_s,
         policy=policy,
         wants_check_in=wants_check_in,
+        processes=processes,
     )
 
 
