@@ -57,6 +57,7 @@ def build_offer(
         image_makers=build_image_makers(settings, providers, client),
         concurrency_wait_s=settings.access.concurrency_wait_s,
         public_catalog=settings.access.public_catalog,
+        wants_check_in=settings.access.check_in and settings.discord.is_on,
         policy=PoolPolicy(**asdict(settings.pools)),
         replaces=replaces,
         processes=settings.server.workers,

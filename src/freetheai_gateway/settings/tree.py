@@ -183,6 +183,15 @@ class SignUp(Table, frozen=True, kw_only=True):
     reset_cooldown_minutes: DurationOrZero = 10.0
 
 
+class Membership(Table, frozen=True, kw_only=True):
+    """`[discord.membership]`: whether a key needs its owner in the server, and how often Discord is asked."""
+
+    required: bool = True
+    recheck_hours: Duration = 6.0
+    keep_hours: DurationOrZero = 72.0
+    """How long what was last known holds while Discord can't be asked."""
+
+
 class Discord(Table, frozen=True, kw_only=True):
     """`[discord]`: the key desk. Off until it is wholly set up."""
 
@@ -195,7 +204,9 @@ class Discord(Table, frozen=True, kw_only=True):
     operators: tuple[Annotated[str, Form(forms.snowflake), MayBeMissing()], ...] = ()
     api_base: Annotated[str, Form(forms.http_url), MayBeMissing()] = "https://discord.com/api/v10"
     tier_roles: tuple[tuple[Annotated[str, Form(forms.snowflake)], Positive], ...] = ()
+    tier_skus: tuple[tuple[Annotated[str, Form(forms.snowflake)], Positive], ...] = ()
     signup: SignUp = SignUp()
+    membership: Membership = Membership()
 
     @property
     def is_on(self) -> bool:
