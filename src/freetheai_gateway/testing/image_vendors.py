@@ -25,7 +25,7 @@ class ImageVendor:
         self.mood = mood
         self.requests: list[UpstreamRequest] = []
         self.looks = 0
-        """How often a job was asked for."""
+        """How often the newest job was asked for."""
         self.looked_thrice = asyncio.Event()
 
     @property
@@ -93,6 +93,7 @@ class BflVendor(ImageVendor):
     def answer(self, request: UpstreamRequest) -> FakeReply:
         """Give a job, then `Pending`, then the end."""
         if request.method == "POST":
+            self.looks = 0
             return _said({"id": "j1", "polling_url": f"{BFL}/v1/get_result?id=j1"})
         self.looks += 1
         if self.looks == 1:
@@ -110,6 +111,7 @@ class FalVendor(ImageVendor):
         """Give a job, its states, its result."""
         job = f"{FAL}/fal-ai/flux/requests/r1"
         if request.method == "POST":
+            self.looks = 0
             urls = {"status_url": f"{job}/status", "response_url": job, "cancel_url": f"{job}/cancel"}
             return _said({"request_id": "r1", **urls})
         if request.method == "PUT":
