@@ -34,6 +34,7 @@ from freetheai_gateway.upstream.images.calls import Pace
 from freetheai_gateway.upstream.providers import HTTPProvider
 from freetheai_gateway.web.asgi import GatewayASGI
 from freetheai_gateway.web.cors import CrossOrigin
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.routes import Router
 
 Object = dict[str, object]
@@ -86,11 +87,12 @@ class Stage:
             observe=observer.finished,
         )
         self._keys = StaticKeyLookup()
+        self.crowd = Crowd()
         chat = OpenAIChat()
         authenticator = Authenticator(self._keys, directory)
         self.log = RecordingLog()
         self._asgi = GatewayASGI(
-            Router(image_routes(self.services, authenticator, MAX_BODY_BYTES, chat)),
+            Router(image_routes(self.services, authenticator, self.crowd, MAX_BODY_BYTES, chat)),
             chat,
             self.clock,
             self.log,

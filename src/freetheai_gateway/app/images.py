@@ -9,6 +9,7 @@ from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.held_pictures import HeldPictures
 from freetheai_gateway.services.image_jobs import ImageJobs
 from freetheai_gateway.services.image_ports import ImageMaker
 from freetheai_gateway.services.images import ImagePolicy, Images
@@ -25,6 +26,7 @@ from freetheai_gateway.upstream.images.guarded_fetch import GuardedFetcher
 from freetheai_gateway.upstream.images.openai_images import OpenAIImages
 from freetheai_gateway.upstream.images.sketch import SketchProvider
 from freetheai_gateway.upstream.providers import HTTPProvider
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.images import ImageRoutes
 from freetheai_gateway.web.routes import Route
 
@@ -54,15 +56,19 @@ def build_images(
     files = ImageFiles(own.directory, own.keep_s, clock, lambda: f"{directory.offer.site.public_url.rstrip('/')}/v1")
     policy = ImagePolicy(PictureRules(max_pixels=own.max_pixels), own.deadline_s)
     fetcher = GuardedFetcher(policy.rules.max_bytes) if own.fetch_input_urls else None
-    images = Images(directory, admission, ledger, clock, policy=policy, vault=files, fetcher=fetcher)
-    return ImageServices(images, ImageJobs(images, files, clock, keep_s=own.keep_s, observe=observe), files)
+    held = HeldPictures(own.max_held_bytes)
+    images = Images(directory, admission, ledger, clock, policy=policy, vault=files, fetcher=fetcher, held=held)
+    jobs = ImageJobs(images, files, files, clock, keep_s=own.keep_s, observe=observe)
+    return ImageServices(images, jobs, files)
 
 
 def image_routes(
-    services: ImageServices, authenticator: Authenticator, max_body_bytes: int, dialect: Dialect
+    services: ImageServices, authenticator: Authenticator, crowd: Crowd, max_body_bytes: int, dialect: Dialect
 ) -> list[Route]:
     """List the image routes."""
-    routes = ImageRoutes(authenticator, services.images, services.jobs, services.files, max_body_bytes=max_body_bytes)
+    routes = ImageRoutes(
+        authenticator, services.images, services.jobs, services.files, crowd=crowd, max_body_bytes=max_body_bytes
+    )
     return [
         Route("/images/generations", {"POST": routes.generate}, dialect),
         Route("/images/edits", {"POST": routes.edit}, dialect),

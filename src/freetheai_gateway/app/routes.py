@@ -80,7 +80,7 @@ def build_routes(services: Services) -> Table:
         Route("/messages/count_tokens", {"POST": count}, messages),
         Route("/responses", {"POST": _completion(responses, services)}, responses),
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
-        *image_routes(services.images, services.authenticator, services.max_body_bytes, chat),
+        *image_routes(services.images, services.authenticator, services.crowd, services.max_body_bytes, chat),
         *_catalogue_routes(services, pages, chat),
         *_account_routes(services, pages, chat),
         *_public_routes(services, health, pages, chat),

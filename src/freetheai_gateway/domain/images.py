@@ -1,12 +1,12 @@
 """What is asked of an image model and what it gives: neutral values between clients and providers. No I/O."""
 
-from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import sqrt
 
 import msgspec
 
+from freetheai_gateway.domain.base64_pieces import encode_pieces
 from freetheai_gateway.domain.usage import Usage
 
 
@@ -46,9 +46,14 @@ class Picture(msgspec.Struct, frozen=True):
         return self.media_type.removeprefix("image/")
 
     @property
+    def base64(self) -> str:
+        """The bytes as base64."""
+        return b"".join(encode_pieces(self.data)).decode()
+
+    @property
     def data_url(self) -> str:
         """The picture as an address that holds it (RFC 2397)."""
-        return f"data:{self.media_type};base64,{b64encode(self.data).decode()}"
+        return f"data:{self.media_type};base64,{self.base64}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,10 @@ class Sink(Protocol):
         """Send a whole JSON answer with status 200."""
         ...
 
+    async def begin(self, size: int) -> None:
+        """Begin a JSON answer of so many bytes with status 200; `write` and `finish` send them."""
+        ...
+
     def interruption(self) -> GatewayError:
         """Say why the request was cancelled: the client left, or the server is shutting down."""
         ...

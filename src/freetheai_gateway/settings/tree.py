@@ -134,6 +134,8 @@ class Images(Table, frozen=True, kw_only=True):
     max_pixels: Positive = 25_000_000
     fetch_input_urls: bool = False
     deadline_s: Duration = 170.0
+    max_held_bytes: Annotated[int, Bounds(at_least=1_048_576)] = 134_217_728
+    """Bytes of results that one process holds; above, results wait at their providers."""
 
 
 class UsageRetention(Table, frozen=True, kw_only=True):

@@ -180,6 +180,10 @@ class RecordingSink:
         """Keep the answer."""
         await self._take("reply", body)
 
+    async def begin(self, size: int) -> None:
+        """Keep the length."""
+        self.headers[b"content-length"] = b"%d" % size
+
     def interruption(self) -> GatewayError:
         """Give the reason."""
         return self._reason

@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from freetheai_gateway.dialects.image_header import read_image_header
+from freetheai_gateway.domain.base64_pieces import decode_pieces
 from freetheai_gateway.domain.images import Picture, Size
 from freetheai_gateway.errors import InvalidRequest, RequestTooLarge
 
@@ -39,7 +40,7 @@ def read_text_picture(text: str, rules: PictureRules, param: str) -> Picture:
     if (len(text) - start) * 3 // 4 > rules.max_bytes + 2:
         raise _too_large(rules, param)
     try:
-        data = binascii.a2b_base64(text[start:].strip(), strict_mode=True)
+        data = b"".join(decode_pieces(text[start:].strip()))
     except ValueError:
         raise InvalidRequest(
             f"{param} is not valid base64; it may have been cut off. Send data:image/png;base64,… as a whole.",

@@ -2,15 +2,15 @@
 
 import msgspec
 
-from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Picture, fit
+from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, fit
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
 from freetheai_gateway.upstream.images.calls import (
     Calls,
+    Drawn,
     failed_inside,
     malformed,
-    picture_of,
     read,
     refused,
     several,
@@ -57,22 +57,24 @@ class Ark:
         spent: list[int] = []
 
         async def make_one() -> list[MadePicture]:
-            reply = read(_decode, await self._calls.post(ask, "/images/generations", body), ask)
-            spent.append(token_count(reply.usage.output_tokens))
-            return [MadePicture(await self._picture(ask, reply))]
+            def find(data: bytes) -> list[Drawn]:
+                reply = read(_decode, data, ask)
+                spent.append(token_count(reply.usage.output_tokens))
+                return [_result(ask, reply)]
+
+            return await self._calls.pictures(ask, await self._calls.post(ask, "/images/generations", body), find)
 
         pictures = await several(ask, make_one)
         return Made(pictures, Usage(output_tokens=sum(spent)), (*adjusted, *too_few(ask, pictures)))
 
-    async def _picture(self, ask: Ask, reply: _Reply) -> Picture:
-        for item in reply.data:
-            if item.error is not None:
-                raise _fault(ask, item.error.code or "")
-            if item.b64_json:
-                return picture_of(ask, item.b64_json)
-            if item.url:
-                return await self._calls.download(ask, item.url)
-        raise malformed(ask, "the reply holds no picture")
+
+def _result(ask: Ask, reply: _Reply) -> Drawn:
+    for item in reply.data:
+        if item.error is not None:
+            raise _fault(ask, item.error.code or "")
+        if item.b64_json or item.url:
+            return Drawn(item.b64_json or "", item.url or "")
+    raise malformed(ask, "the reply holds no picture")
 
 
 def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:

@@ -3,8 +3,6 @@
 The address of a result ends after ten minutes. There is no way to cancel. Source: docs.bfl.ai, as far as it is public.
 """
 
-from base64 import b64encode
-
 import msgspec
 
 from freetheai_gateway.domain.images import Made, MadePicture, Order, fit
@@ -85,5 +83,5 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
         fields |= {"width": size.width, "height": size.height}
         adjusted += ["size"] if size != order.size else []
     for index, picture in enumerate(order.pictures, 1):
-        fields["input_image" if index == 1 else f"input_image_{index}"] = b64encode(picture.data).decode()
+        fields["input_image" if index == 1 else f"input_image_{index}"] = picture.base64
     return fields, tuple(adjusted)

@@ -1,10 +1,9 @@
 """Calls of image providers: one whole reply, polling, the fetching of results, and what failures become."""
 
 import asyncio
-import binascii
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.openai_images import find_picture
 from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.domain.base64_pieces import decode_pieces
 from freetheai_gateway.domain.failures import ERROR_IN_REPLY, HTTP, MALFORMED, Mishap
 from freetheai_gateway.domain.images import MadePicture, Picture
 from freetheai_gateway.errors import ContentPolicyViolation, GatewayError
@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 MAX_REPLY_BYTES = 96 * 1024 * 1024
 MAX_PICTURE_BYTES = 48 * 1024 * 1024
+_SMALL_BYTES = 64 * 1024
+_PART_BYTES = 256 * 1024
+"""About what one read gives of a large body."""
 _GOOD = range(200, 300)
 _CANCEL_S = 5.0
 
@@ -36,6 +39,14 @@ class Pace(msgspec.Struct, frozen=True):
     first_s: float = 0.5
     most_s: float = 2.0
     factor: float = 1.3
+
+
+class Drawn(NamedTuple):
+    """A result as a provider gives it: base64, or an address."""
+
+    base64: str = ""
+    url: str = ""
+    revised_prompt: str = ""
 
 
 class Calls:
@@ -69,7 +80,8 @@ class Calls:
     async def download(self, ask: Ask, url: str) -> Picture:
         """Fetch a result without any credential: `https`, or the provider's own host."""
         if url.startswith("data:"):
-            return picture_of(ask, url.partition(",")[2])
+            async with ask.held.place():
+                return await decoded(ask, url.partition(",")[2])
         parts = urlsplit(url)
         if not parts.hostname or (parts.scheme != "https" and not self.provider.is_own(url)):
             raise malformed(ask, "the address of the result is not https")
@@ -77,6 +89,18 @@ class Calls:
         target = (parts.path or path or "/") + (f"?{parts.query}" if parts.query else "")
         data = await self._whole(UpstreamRequest("GET", origin, target), ask, MAX_PICTURE_BYTES)
         return verified(ask, data)
+
+    async def pictures(self, ask: Ask, data: bytes, find: Callable[[bytes], Iterable[Drawn]]) -> list[MadePicture]:
+        """Take the pictures out of a reply, and fetch those that it only points at. Raises what `find` raises.
+
+        One request at a time: a reply of megabytes is in memory in three forms meanwhile.
+        """
+        async with ask.held.place():
+            found = [(each, await decoded(ask, each.base64) if each.base64 else None) for each in find(data)]
+        return [
+            MadePicture(picture or await self.download(ask, drawn.url), drawn.revised_prompt)
+            for drawn, picture in found
+        ]
 
     async def poll(self, look: Callable[[], Awaitable[T | None]]) -> T:
         """Look again and again until there is something; the deadline is the caller's."""
@@ -100,13 +124,42 @@ class Calls:
     async def _whole(self, request: UpstreamRequest, ask: Ask, limit: int) -> bytes:
         reply = await self._send(request, ask)
         try:
-            return await Body(reply).read_all(limit)
+            return await _read_held(Body(reply), ask, limit)
         except UpstreamFailed as failed:
             raise from_transport(failed, ask.trace) from failed
         except MalformedReply as fault:
             raise malformed(ask, str(fault)) from None
         finally:
             reply.close()
+
+
+async def _read_held(body: Body, ask: Ask, limit: int) -> bytes:
+    """Read a whole body, each part of it when there is room for it, and when it is this request's turn."""
+    parts: list[bytes] = []
+    size = 0
+    while data := await (_read_next(body, ask) if size > _SMALL_BYTES else read_part(body, ask)):
+        size += len(data)
+        if size > limit:
+            raise MalformedReply("the body is too large")
+        parts.append(data)
+        if size > _SMALL_BYTES:
+            await ask.held.turn()
+    return b"".join(parts)
+
+
+async def read_part(body: Body, ask: Ask) -> bytes:
+    """Read a part of a body, then make room for it: nobody knows when it comes."""
+    data = await body.read()
+    await ask.held.take(len(data))
+    return data
+
+
+async def _read_next(body: Body, ask: Ask) -> bytes:
+    """Make room, then read on: what nobody reads stays with the provider."""
+    await ask.held.take(_PART_BYTES)
+    data = await body.read()
+    ask.held.adjust(len(data) - _PART_BYTES)
+    return data
 
 
 def read(decode: ReplyDecoder[T], data: bytes, ask: Ask) -> T:
@@ -117,13 +170,16 @@ def read(decode: ReplyDecoder[T], data: bytes, ask: Ask) -> T:
         raise malformed(ask, "the reply is not what the provider documents") from None
 
 
-def picture_of(ask: Ask, base64_text: str) -> Picture:
-    """Decode and verify a result that came as base64."""
+async def decoded(ask: Ask, base64_text: str) -> Picture:
+    """Decode and verify a result that came as base64, with others in between."""
+    pieces = []
     try:
-        data = binascii.a2b_base64(base64_text)
+        for piece in decode_pieces(base64_text):
+            pieces.append(piece)
+            await asyncio.sleep(0)
     except ValueError:
         raise malformed(ask, "the result is not base64") from None
-    return verified(ask, data)
+    return verified(ask, b"".join(pieces))
 
 
 def verified(ask: Ask, data: bytes) -> Picture:

@@ -1,24 +1,27 @@
 """`openai-images`: OpenAI's Images API, and servers that copy it. Edits go as a form, partial pictures as a stream."""
 
 import secrets
+from collections.abc import Iterator
 
 import msgspec
 
 from freetheai_gateway.dialects.protocol import MalformedReply
-from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Size, fit
+from freetheai_gateway.domain.images import Made, Operation, Order, Size, fit
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.body import Body
 from freetheai_gateway.services.image_ports import Ask
 from freetheai_gateway.services.ports import UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_transport
-from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
+from freetheai_gateway.sse import EventTooLarge, LargeEventCutter, large_event_data
 from freetheai_gateway.upstream.images.calls import (
+    MAX_REPLY_BYTES,
     Calls,
+    Drawn,
     failed_inside,
     malformed,
-    picture_of,
     read,
+    read_part,
     refused,
 )
 
@@ -85,26 +88,27 @@ class OpenAIImages:
         return msgspec.structs.replace(made, adjusted=adjusted)
 
     async def _whole(self, ask: Ask, data: bytes) -> Made:
-        reply = read(_decode, data, ask)
-        pictures = []
-        for item in reply.data:
-            if item.b64_json:
-                picture = picture_of(ask, item.b64_json)
-            else:
-                picture = await self._calls.download(ask, item.url or "")
-            pictures.append(MadePicture(picture, item.revised_prompt or ""))
+        used: list[Usage] = []
+
+        def find(data: bytes) -> Iterator[Drawn]:
+            reply = read(_decode, data, ask)
+            used.append(_usage(reply.usage))
+            return (Drawn(each.b64_json or "", each.url or "", each.revised_prompt or "") for each in reply.data)
+
+        pictures = await self._calls.pictures(ask, data, find)
         if not pictures:
             raise malformed(ask, "the reply holds no picture")
-        return Made(tuple(pictures), _usage(reply.usage))
+        return Made(tuple(pictures), used[0])
 
     async def _stream(self, ask: Ask, reply: UpstreamReply) -> Made:
-        cutter, body = EventCutter(), Body(reply)
+        cutter, body = LargeEventCutter(MAX_REPLY_BYTES), Body(reply)
         try:
-            while data := await body.read():
-                for event in split_events(cutter.feed(data)):
+            while data := await read_part(body, ask):
+                for event in cutter.feed(data):
                     made = await self._event(ask, event)
                     if made is not None:
                         return made
+                    ask.held.give_back(len(event))
         except UpstreamFailed as failed:
             raise from_transport(failed, ask.trace) from failed
         except (EventTooLarge, MalformedReply):
@@ -114,17 +118,26 @@ class OpenAIImages:
         raise malformed(ask, "the stream ended before the picture")
 
     async def _event(self, ask: Ask, event: bytes) -> Made | None:
-        data = event_data(event)
+        data = large_event_data(event)
         if data is None or data == b"[DONE]":
             return None
-        told = read(_decode_event, data, ask)
-        if told.error is not None:
-            raise refused(ask) if told.error.code == "moderation_blocked" else failed_inside(ask, "error event")
-        if told.type.endswith(".partial_image") and ask.on_partial is not None:
-            await ask.on_partial(picture_of(ask, told.b64_json), told.partial_image_index)
-        if told.type.endswith(".completed"):
-            return Made((MadePicture(picture_of(ask, told.b64_json)),), _usage(told.usage))
-        return None
+        told = _Event()
+
+        def find(data: bytes) -> Iterator[Drawn]:
+            nonlocal told
+            told = read(_decode_event, data, ask)
+            if told.error is not None:
+                raise refused(ask) if told.error.code == "moderation_blocked" else failed_inside(ask, "error event")
+            return iter([Drawn(told.b64_json)] if told.b64_json else [])
+
+        pictures = await self._calls.pictures(ask, data, find)
+        if told.type.endswith(".partial_image") and ask.on_partial is not None and pictures:
+            await ask.on_partial(pictures[0].picture, told.partial_image_index)
+        if not told.type.endswith(".completed"):
+            return None
+        if not pictures:
+            raise malformed(ask, "the last event holds no picture")
+        return Made(tuple(pictures), _usage(told.usage))
 
 
 def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
