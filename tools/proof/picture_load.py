@@ -79,7 +79,7 @@ async def _generate(port: int, key: str, number: int, pause_s: float) -> str:
         answer = await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(pause_s)
         length, got = _length_in(answer), 0
-        while data := await reader.read(1 << 18):
+        while got < length and (data := await reader.read(1 << 18)):
             got += len(data)
         status = answer.split(b" ", 2)[1].decode()
         return status if status != "200" or got == length > RESULT_BYTES * 4 // 3 else "cut off"
