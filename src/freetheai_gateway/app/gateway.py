@@ -10,7 +10,7 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
-from freetheai_gateway.app.images import build_images
+from freetheai_gateway.app.images import build_image_inputs, build_images
 from freetheai_gateway.app.limits import build_backend
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
@@ -95,7 +95,7 @@ class Gateway:
         self._feed.subscribe(self.authenticator.forget)
         self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
-        self._dispatcher = Dispatcher(self._client, self._lanes, clock)
+        self._dispatcher = Dispatcher(self._client, self._lanes, clock, build_image_inputs(settings))
         self._admission = Admission(self.limiter, RefusalGuard(), clock)
         self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)
         self._images = build_images(

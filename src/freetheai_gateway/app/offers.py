@@ -171,6 +171,7 @@ def _provider(provider: ProviderSettings, local_models: Mapping[str, EmbeddedMod
             daily_budget_micro_usd=round(provider.daily_budget_usd * 1_000_000),
             timeouts=timeouts,
             shared_with_members=provider.shared_with_members,
+            fetches_image_urls=provider.fetches_image_urls,
             headers=provider.headers,
         )
     )

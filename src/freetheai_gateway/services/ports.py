@@ -181,6 +181,11 @@ class Provider(Protocol):
         """What it speaks, the one to translate into first."""
         ...
 
+    @property
+    def fetches(self) -> Sequence[str]:
+        """Beginnings of the addresses of pictures that it fetches by itself; `""` begins every one."""
+        ...
+
     def readiness(self) -> Readiness:
         """Whether it can be called now."""
         ...

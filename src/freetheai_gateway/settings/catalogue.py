@@ -109,6 +109,8 @@ class Provider(Table, frozen=True, kw_only=True):
     limits_per_key: KeyLimits = KeyLimits()
     daily_budget_usd: Dollars = 0.0
     shared_with_members: bool = True
+    fetches_image_urls: bool | None = None
+    """Whether it fetches pictures that chat requests point at; `None` = as its kind does."""
     headers: tuple[
         tuple[Annotated[str, Form(forms.header_name)], Annotated[Secret, Form(forms.header_value)]], ...
     ] = ()

@@ -227,6 +227,7 @@ class FakeProvider:
     key_limits: KeyLimits = field(default_factory=KeyLimits)
     daily_budget_micro_usd: int = 0
     shared_with_members: bool = True
+    fetches: Sequence[str] = ("",)
     state: Readiness = Readiness.READY
     origin: Origin = field(default_factory=lambda: Origin("https", "upstream.invalid", 443))
 

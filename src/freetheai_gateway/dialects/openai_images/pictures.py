@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from freetheai_gateway.dialects.image_header import read_image_header
+from freetheai_gateway.dialects.openai_images.metadata import BrokenPicture, without_metadata
 from freetheai_gateway.domain.base64_pieces import decode_pieces
 from freetheai_gateway.domain.images import Picture, Size
 from freetheai_gateway.errors import InvalidRequest, RequestTooLarge
@@ -29,6 +30,8 @@ class PictureRules(msgspec.Struct, frozen=True):
     max_bytes: int = 20 * 1024 * 1024
     max_pixels: int = 25_000_000
     max_count: int = 16
+    strips_metadata: bool = False
+    """Whether place, time and the like are taken out of pictures before they go on."""
 
 
 def read_text_picture(text: str, rules: PictureRules, param: str) -> Picture:
@@ -66,7 +69,16 @@ def read_picture(data: bytes, rules: PictureRules, param: str) -> Picture:
         )
     if not _is_whole(picture):
         raise InvalidRequest(f"{param} ends before the picture does.", code="invalid_image", param=param)
-    return picture
+    return _stripped(picture, param) if rules.strips_metadata else picture
+
+
+def _stripped(picture: Picture, param: str) -> Picture:
+    try:
+        return Picture(without_metadata(picture.data, picture.media_type), picture.media_type, picture.size)
+    except BrokenPicture:
+        raise InvalidRequest(
+            f"{param} is not built as its format says; save it anew.", code="invalid_image", param=param
+        ) from None
 
 
 def find_picture(data: bytes) -> Picture | None:
