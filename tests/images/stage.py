@@ -70,6 +70,7 @@ class Stage:
     """A gateway whose image routes can be called; every account is without limits unless it is given a tier."""
 
     def __init__(self, settings: Settings, vendors: Vendors, clock: Clock | None = None) -> None:
+        self.settings = settings
         self.clock = clock or SystemClock()
         self.vendors = vendors
         self.ledger = MemoryLedger()
@@ -117,6 +118,10 @@ class Stage:
         account = Account(f"acc_{name}", name, 0.0, tier_override=tier, unlimited=tier is None)
         self._keys.callers[key_digest(key)] = Caller(f"key_{name}", key[:8], account)
         return key
+
+    def adopt(self, other: "Stage") -> None:
+        """Know the accounts of another process."""
+        self._keys.callers.update(other._keys.callers)
 
     async def call(self, client: Client) -> Client:
         """Let a client ask; returns it with its answer."""

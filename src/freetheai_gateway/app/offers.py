@@ -84,6 +84,7 @@ def _tier(tier: TierSettings, settings: Settings) -> Tier:
         concurrency=tier.concurrency,
         daily_requests=daily or None,
         images_per_day=tier.images_per_day,
+        image_cooldown_s=tier.image_cooldown_s,
         window_s=settings.limits.window_s,
     )
     return Tier(

@@ -45,6 +45,8 @@ class Tier(Table, frozen=True, kw_only=True):
     """0 = no cap, whatever `access.daily_requests` says."""
     tokens_per_minute: Positive | None = None
     images_per_day: Positive | None = None
+    image_cooldown_s: Duration | None = None
+    """Seconds from one request for images to the next."""
 
 
 class Family(Table, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.services.ports import UpstreamRequest
-from freetheai_gateway.testing.ports import FakeReply
+from freetheai_gateway.testing.ports import FakeReply, Pause
 
 BFL, FAL = "https://api.bfl.ai", "https://queue.fal.run"
 _THRICE = 3
@@ -27,6 +27,8 @@ class ImageVendor:
         self.looks = 0
         """How often the newest job was asked for."""
         self.looked_thrice = asyncio.Event()
+        self.hold: Pause | None = None
+        """Where every request stays."""
 
     @property
     def base64(self) -> str:
@@ -36,6 +38,8 @@ class ImageVendor:
     async def send(self, request: UpstreamRequest) -> FakeReply:
         """Answer as the vendor does."""
         self.requests.append(request)
+        if self.hold is not None:
+            await self.hold.hold()
         if request.target.startswith("/result.png"):
             return FakeReply(b"not a picture" if self.mood == "garbage" else self.picture, content_type=b"image/png")
         if self.mood == "busy":
