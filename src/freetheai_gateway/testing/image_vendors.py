@@ -1,6 +1,8 @@
 """Scripted image providers, written from their public documentation, each an `UpstreamClient` without a socket.
 
-`mood` is how a vendor behaves: `good`, `moderated`, `failed`, `busy` (429), `garbage` (a result that is no picture).
+`mood` is how a vendor behaves: `good`, `moderated`, `failed`, `busy` (429), `garbage` (a result that is no picture),
+`hiccups` (each question about a job, and each fetching of a result, fails the first time: 502, or the connection breaks),
+`lost` (each of them is answered with 503). `moods` are those of the next requests, one by one.
 Every request is kept, so that a test can say what exactly went out.
 """
 
@@ -9,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable
 
 from freetheai_gateway.jsonc import encode
-from freetheai_gateway.services.ports import UpstreamRequest
+from freetheai_gateway.services.ports import Failure, Phase, UpstreamFailed, UpstreamRequest
 from freetheai_gateway.testing.ports import FakeReply, Pause
 
 BFL, FAL = "https://api.bfl.ai", "https://queue.fal.run"
@@ -27,6 +29,8 @@ class ImageVendor:
         self.looks = 0
         """How often the newest job was asked for."""
         self.looked_thrice = asyncio.Event()
+        self._asked: set[str] = set()
+        self.moods: list[str] = []
         self.hold: Pause | None = None
         """Where every request stays."""
 
@@ -38,8 +42,17 @@ class ImageVendor:
     async def send(self, request: UpstreamRequest) -> FakeReply:
         """Answer as the vendor does."""
         self.requests.append(request)
+        if self.moods:
+            self.mood = self.moods.pop(0)
+        if self.mood == "lost" and request.method == "GET":
+            return _said({"error": {"message": "No."}}, status=503)
         if self.hold is not None:
             await self.hold.hold()
+        if self.mood == "hiccups" and request.method == "GET" and request.target not in self._asked:
+            self._asked.add(request.target)
+            if len(self._asked) % 2:
+                return _said({"error": {"message": "Bad gateway."}}, status=502)
+            raise UpstreamFailed(Failure.CLOSED, Phase.HEAD)
         if request.target.startswith("/result.png"):
             return FakeReply(b"not a picture" if self.mood == "garbage" else self.picture, content_type=b"image/png")
         if self.mood == "busy":

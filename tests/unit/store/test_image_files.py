@@ -20,10 +20,11 @@ def files(tmp_path: Path) -> ImageFiles:
     return ImageFiles(tmp_path, KEEP_S, SystemClock(), lambda: "https://ai.example.org/v1")
 
 
-def age(file: Path, seconds: float) -> None:
-    """Make a file older."""
+def age(seconds: float, *files: Path) -> None:
+    """Make files older."""
     then = SystemClock().wall() - seconds
-    os.utime(file, (then, then))
+    for file in files:
+        os.utime(file, (then, then))
 
 
 @pytest.mark.parametrize("status", ["pending", "running"])
@@ -33,7 +34,7 @@ async def test_job_when_its_process_was_killed_then_it_has_failed(
     """Nobody touches its file any more; as long as somebody does, it runs."""
     job = replace(JOB, status=status)
     await files.save(job)
-    age(tmp_path / f"{job.id}.json", ABANDONED_AFTER_S + 1)
+    age(ABANDONED_AFTER_S + 1, tmp_path / f"{job.id}.json")
     found = await files.find(job.id)
     assert found is not None
     assert (found.status, found.code) == ("failed", "restarting")
@@ -46,13 +47,12 @@ async def test_job_when_it_is_done_then_it_stays_until_it_is_too_old(files: Imag
     done = replace(JOB, status="completed")
     await files.save(done)
     name = await files.keep(drawn())
-    for file in tmp_path.iterdir():
-        age(file, KEEP_S - 1)
+    both = (tmp_path / f"{done.id}.json", tmp_path / name)
+    age(KEEP_S - 1, *both)
     files.sweep()
     assert await files.find(done.id) == done
     assert await files.load(name) == drawn().data
-    for file in tmp_path.iterdir():
-        age(file, KEEP_S + 1)
+    age(KEEP_S + 1, *both)
     files.sweep()
     assert await files.find(done.id) is None
     assert await files.load(name) is None

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, fit
+from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, SizeRules, fit
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
@@ -18,8 +18,13 @@ from freetheai_gateway.upstream.images.calls import (
 )
 
 _UNSAID = ("quality", "background", "output_compression", "moderation", "input_fidelity", "output_format", "mask")
-_STEP, _LEAST, _LEAST_OF_4_0, _MOST = 16, 3_686_400, 921_600, 16_777_216
-"""Pixels: from Seedream 4.5 on at least 1920x1920, before it 1280x720; at most 4096x4096."""
+_SIZES = (
+    ("seedream-3-0", SizeRules(step=16, least=262_144, most=4_194_304, ratio=16.0)),
+    ("seedream-4-0", SizeRules(step=16, least=921_600, most=16_777_216, ratio=16.0)),
+    ("seedream-5-0", SizeRules(step=16, least=3_686_400, most=10_404_496, ratio=16.0)),
+    ("", SizeRules(step=16, least=3_686_400, most=16_777_216, ratio=16.0)),
+)
+"""By what a model's name holds; the last is that of 4.5."""
 
 
 class _Error(msgspec.Struct):
@@ -87,8 +92,7 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
         "sequential_image_generation": "disabled",
     }
     if order.size is not None:
-        least = _LEAST_OF_4_0 if "seedream-4-0" in model else _LEAST
-        size = fit(order.size, step=_STEP, least=least, most=_MOST)
+        size = fit(order.size, next(rules for name, rules in _SIZES if name in model))
         fields["size"] = str(size)
         adjusted += ["size"] if size != order.size else []
     if order.operation is Operation.EDIT:

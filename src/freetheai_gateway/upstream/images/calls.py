@@ -14,6 +14,7 @@ from freetheai_gateway.dialects.protocol import MalformedReply
 from freetheai_gateway.domain.base64_pieces import decode_pieces
 from freetheai_gateway.domain.failures import ERROR_IN_REPLY, HTTP, MALFORMED, Mishap
 from freetheai_gateway.domain.images import MadePicture, Picture
+from freetheai_gateway.domain.outcomes import find_rule
 from freetheai_gateway.errors import ContentPolicyViolation, GatewayError
 from freetheai_gateway.jsonc import InvalidJSON, ReplyDecoder
 from freetheai_gateway.services.body import MAX_ERROR_BYTES, Body
@@ -30,6 +31,10 @@ _SMALL_BYTES = 64 * 1024
 _PART_BYTES = 256 * 1024
 """About what one read gives of a large body."""
 _GOOD = range(200, 300)
+_SERVERS_FAULT, _LATER = 500, frozenset({408, 425, 429})
+_TRANSPORT = frozenset({"closed", "refused", "resolve", "connect_timeout", "head_timeout"})
+_PATIENCE = 3
+"""How often a call about an order that was taken is made again after a failure in passing."""
 _CANCEL_S = 5.0
 
 
@@ -69,7 +74,8 @@ class Calls:
 
     async def get(self, ask: Ask, url: str) -> bytes:
         """Ask for an address that the provider gave, with the key, if it is one of the provider's own."""
-        return await self._whole(self.provider.own_request("GET", url, ask.key_index), ask, MAX_REPLY_BYTES)
+        request = self.provider.own_request("GET", url, ask.key_index)
+        return await self._patiently(ask, lambda: self._whole(request, ask, MAX_REPLY_BYTES))
 
     async def cancel(self, ask: Ask, url: str) -> None:
         """Tell the provider that nobody waits any more; what it says to that changes nothing."""
@@ -87,8 +93,28 @@ class Calls:
             raise malformed(ask, "the address of the result is not https")
         origin, path = parse_base_url(f"{parts.scheme}://{parts.netloc}{parts.path}")
         target = (parts.path or path or "/") + (f"?{parts.query}" if parts.query else "")
-        data = await self._whole(UpstreamRequest("GET", origin, target), ask, MAX_PICTURE_BYTES)
-        return verified(ask, data)
+        request = UpstreamRequest("GET", origin, target)
+        return verified(ask, await self._patiently(ask, lambda: self._whole(request, ask, MAX_PICTURE_BYTES)))
+
+    async def _patiently(self, ask: Ask, call: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Ask for what is ordered and paid for: again where it fails in passing, and never as if it could be reordered.
+
+        Raises the last `GatewayError`; `trace.mishap` then says that the order may have been executed.
+        """
+        for _ in range(_PATIENCE):
+            try:
+                return await call()
+            except GatewayError:
+                if not _is_passing(ask.trace.mishap):
+                    _note_executed(ask)
+                    raise
+            ask.trace.mishap = None
+            await asyncio.sleep(self._pace.most_s)
+        try:
+            return await call()
+        except GatewayError:
+            _note_executed(ask)
+            raise
 
     async def pictures(self, ask: Ask, data: bytes, find: Callable[[bytes], Iterable[Drawn]]) -> list[MadePicture]:
         """Take the pictures out of a reply, and fetch those that it only points at. Raises what `find` raises.
@@ -131,6 +157,19 @@ class Calls:
             raise malformed(ask, str(fault)) from None
         finally:
             reply.close()
+
+
+def _is_passing(mishap: Mishap | None) -> bool:
+    """Whether the same call may well succeed a little later."""
+    if mishap is None or mishap.callers_fault:
+        return False
+    return mishap.status >= _SERVERS_FAULT or mishap.status in _LATER or mishap.what in _TRANSPORT
+
+
+def _note_executed(ask: Ask) -> None:
+    mishap = ask.trace.mishap
+    if mishap is not None and not mishap.callers_fault:
+        ask.trace.mishap = Mishap(ERROR_IN_REPLY)
 
 
 async def _read_held(body: Body, ask: Ask, limit: int) -> bytes:
@@ -193,17 +232,30 @@ def verified(ask: Ask, data: bytes) -> Picture:
 async def several(ask: Ask, make_one: Callable[[], Awaitable[Sequence[MadePicture]]]) -> tuple[MadePicture, ...]:
     """Make as many pictures as were ordered, side by side, where a provider makes one at a time.
 
-    Fewer are an answer, none is the first error.
+    Fewer are an answer, none is an error: that of a call that may have been executed, if there is one, so that the
+    order is not given again.
     """
-    results = await asyncio.gather(*(make_one() for _ in range(ask.order.count)), return_exceptions=True)
-    made = [picture for result in results if not isinstance(result, BaseException) for picture in result]
+    failures: list[tuple[GatewayError, Mishap | None]] = []
+
+    async def attempt() -> Sequence[MadePicture]:
+        try:
+            return await make_one()
+        except GatewayError as error:
+            failures.append((error, ask.trace.mishap))
+            return ()
+
+    results = await asyncio.gather(*(attempt() for _ in range(ask.order.count)))
+    made = [picture for result in results for picture in result]
     if not made:
-        raise next(result for result in results if isinstance(result, BaseException))
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, GatewayError):
-            raise result
+        error, ask.trace.mishap = max(failures, key=_may_be_executed)
+        raise error
     ask.trace.mishap = None
     return tuple(made)
+
+
+def _may_be_executed(failure: tuple[GatewayError, Mishap | None]) -> bool:
+    mishap = failure[1]
+    return mishap is not None and mishap.sent and find_rule(mishap).executed
 
 
 def too_few(ask: Ask, pictures: Sequence[MadePicture]) -> tuple[str, ...]:

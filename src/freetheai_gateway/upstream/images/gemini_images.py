@@ -21,6 +21,7 @@ _REFUSALS = frozenset(
     }
 )
 _RESOLUTIONS = ((2_048, "2K"), (4_096, "4K"))
+_ONE_RESOLUTION = "gemini-2.5-flash-image"
 _ONE_K = 1_536
 """Longest side that the resolution `1K` stands for, at any aspect ratio."""
 
@@ -69,7 +70,7 @@ class GeminiImages:
 
     async def make(self, ask: Ask) -> Made:
         """Make each picture by a call of its own."""
-        body = encode(_body(ask.order))
+        body = encode(_body(ask.order, ask.upstream_model))
         path = f"/v1beta/models/{quote(ask.upstream_model, safe='')}:generateContent"
         spent: list[_UsageMetadata] = []
 
@@ -89,20 +90,20 @@ class GeminiImages:
         return Made(pictures, usage, (*ask.order.said(*_UNSAID), *too_few(ask, pictures)))
 
 
-def _body(order: Order) -> dict[str, object]:
+def _body(order: Order, model: str) -> dict[str, object]:
     parts: list[dict[str, object]] = [{"text": order.prompt}]
     parts += [{"inlineData": {"mimeType": picture.media_type, "data": picture.base64}} for picture in order.pictures]
     config: dict[str, object] = {"responseModalities": ["IMAGE"]}
     if order.size is not None:
-        config["imageConfig"] = _image_config(order.size)
+        config["imageConfig"] = _image_config(order.size, model)
     return {"contents": [{"role": "user", "parts": parts}], "generationConfig": config}
 
 
-def _image_config(size: Size) -> dict[str, str]:
+def _image_config(size: Size, model: str) -> dict[str, str]:
     """Say a size as the nearest aspect ratio and resolution."""
     config = {"aspectRatio": nearest_ratio(size)}
     longest = max(size.width, size.height)
-    if longest > _ONE_K:
+    if longest > _ONE_K and not model.startswith(_ONE_RESOLUTION):
         config["imageSize"] = next((name for most, name in _RESOLUTIONS if longest <= most), "4K")
     return config
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from freetheai_gateway.dialects.protocol import MalformedReply
-from freetheai_gateway.domain.images import Made, Operation, Order, Size, fit
+from freetheai_gateway.domain.images import Made, Operation, Order, Size, SizeRules, fit
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.body import Body
@@ -25,8 +25,9 @@ from freetheai_gateway.upstream.images.calls import (
     refused,
 )
 
-_STEP, _LEAST, _MOST = 16, 655_360, 8_294_400
-"""Of gpt-image-2: sides in steps of 16, an area up to that of 3840x2160."""
+_SIZES = SizeRules(step=16, least=655_360, most=8_294_400, longest=3_840, ratio=3.0)
+"""Of gpt-image-2: an area up to that of 3840x2160."""
+_ALWAYS_FAITHFUL = ("gpt-image-2", "gpt-image-1-mini")
 _OLD_SIZES = (Size(1024, 1024), Size(1536, 1024), Size(1024, 1536))
 """Of gpt-image-1 and 1.5."""
 
@@ -150,6 +151,8 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
         size = _size(order.size, model)
         fields["size"] = str(size)
         adjusted += ["size"] if size != order.size else []
+    refused_fields = _refused_fields(order, model)
+    adjusted += order.said(*refused_fields)
     named = {
         "quality": order.quality,
         "background": order.background,
@@ -159,15 +162,28 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
     }
     if order.operation is Operation.EDIT:
         named["input_fidelity"] = order.fidelity
-    fields |= {name: value for name, value in named.items() if value not in {None, ""}}
+    fields |= {name: value for name, value in named.items() if value not in {None, ""} and name not in refused_fields}
     return fields, tuple(adjusted)
+
+
+def _refused_fields(order: Order, model: str) -> set[str]:
+    """Name what the API would answer 400 to."""
+    refused_fields = set()
+    if model.startswith(_ALWAYS_FAITHFUL):
+        refused_fields.add("input_fidelity")
+    is_transparent = order.background == "transparent"
+    if is_transparent and (model.startswith("gpt-image-2") or order.output_format == "jpeg"):
+        refused_fields.add("background")
+    if order.output_format not in {"jpeg", "webp"}:
+        refused_fields.add("output_compression")
+    return refused_fields
 
 
 def _size(size: Size, model: str) -> Size:
     if model.startswith("gpt-image-1"):
         ratio = size.width / size.height
         return min(_OLD_SIZES, key=lambda old: abs(old.width / old.height - ratio))
-    return fit(size, step=_STEP, least=_LEAST, most=_MOST)
+    return fit(size, _SIZES)
 
 
 def _form(fields: dict[str, object], order: Order) -> tuple[bytes, bytes]:
