@@ -21,7 +21,10 @@ ROUTES = (GENERATIONS, EDITS)
 FORMS = ("JSON", "multipart", "streamed", "job")
 SPECIFIED = ("img/gpt-image-2", "vhr/gpt_image_2", "vhr/flux_dev", "vhr/nano_banana_2", "vhr/bytedance_seedream_v4")
 SKETCH = "local/sketch"
-FURTHER = ("also/flux_dev", "also/flux_kontext", "also/flux_2", "also/nano_banana_2", "also/seedream_v4")
+FURTHER = (
+    *("also/flux_dev", "also/flux_kontext", "also/flux_2"),
+    *("also/nano_banana_2", "also/nano_banana_2_fal", "also/seedream_v4"),
+)
 MODELS = (*SPECIFIED, SKETCH, *FURTHER)
 PROMPTS = {GENERATIONS: "A lighthouse", EDITS: "Make it cleaner"}
 SIZES = {SKETCH: Size(512, 512)}
@@ -41,25 +44,28 @@ _MODEL = """
 [[models]]
 id = "{id}"
 kind = "image"
-features = ["generate", "edit"{more}]
+features = ["generate", "edit"]
 [[models.upstreams]]
 provider = "{provider}"
 model = "{model}"
+edit_model = "{edits}"
 """
 _UPSTREAMS = {
-    SKETCH: ("sketch", "sketch", ', "mask"'),
-    "also/flux_dev": ("fal", "fal-ai/flux/dev", ""),
-    "also/flux_kontext": ("fal", "fal-ai/flux-pro/kontext", ""),
+    SKETCH: ("sketch", "sketch", ""),
+    "also/flux_dev": ("fal", "fal-ai/flux/dev", "fal-ai/flux/dev/image-to-image"),
+    "also/flux_kontext": ("bfl", "flux-dev", "flux-kontext-pro"),
     "also/flux_2": ("bfl", "flux-2-pro", ""),
     "also/nano_banana_2": ("gemini-images", "gemini-3.1-flash-image", ""),
+    "also/nano_banana_2_fal": ("fal", "fal-ai/nano-banana-2", "fal-ai/nano-banana-2/edit"),
     "also/seedream_v4": ("ark", "seedream-4-0-250828", ""),
 }
+"""Provider, the model there, and the model there that edits, where it is another one."""
 
 
 def upstream_of(model: str) -> str:
     """Name provider and model that stand behind one that the example configuration leaves out."""
-    provider, upstream, _ = _UPSTREAMS[model]
-    return f"{upstream} on {provider}"
+    provider, upstream, edits = _UPSTREAMS[model]
+    return f"`{upstream}` on `{provider}`" + (f", edits on `{edits}`" if edits else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,8 @@ class Cell:
 def configuration() -> str:
     """Write the example configuration with the models that it leaves out."""
     models = "".join(
-        _MODEL.format(id=model, provider=provider, model=upstream, more=more)
-        for model, (provider, upstream, more) in _UPSTREAMS.items()
+        _MODEL.format(id=model, provider=provider, model=upstream, edits=edits)
+        for model, (provider, upstream, edits) in _UPSTREAMS.items()
     )
     return (ROOT / "freetheai.example.toml").read_text() + _MORE + models
 

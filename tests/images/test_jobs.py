@@ -11,7 +11,7 @@ from tests.images.stage import Object, Stage, Vendors, form, read_object, settin
 from tests.images.table import configuration, drawn
 
 MODEL = "img/gpt-image-2"
-FAL = "also/flux_kontext"
+FAL = "also/flux_dev"
 CANARY = "canary-prompt-77: a lighthouse"
 
 

@@ -123,6 +123,7 @@ def _upstream(upstream: UpstreamSettings) -> Upstream:
     return Upstream(
         provider=upstream.provider,
         model=upstream.model,
+        edit_model=upstream.edit_model,
         priority=upstream.priority,
         weight=upstream.weight,
         price=Price(

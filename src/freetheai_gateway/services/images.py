@@ -210,10 +210,12 @@ class Images:
         """Begin a call of a provider."""
         trace, upstream = commission.trace, place.seat.upstream
         trace.mishap = None
-        trace.provider, trace.upstream_model = upstream.provider, upstream.model
+        edits = order.operation is Operation.EDIT
+        model = upstream.edit_model if edits and upstream.edit_model else upstream.model
+        trace.provider, trace.upstream_model = upstream.provider, model
         trace.attempts += 1
         commission.settlement.upstream = upstream
-        return Ask(order, upstream.model, place.key.index, trace)
+        return Ask(order, model, place.key.index, trace)
 
     def _maker(self, place: Place, commission: Commission) -> ImageMaker:
         return commission.offer.image_makers[place.seat.upstream.provider]

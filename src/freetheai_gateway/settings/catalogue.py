@@ -158,6 +158,8 @@ class Upstream(Table, frozen=True, kw_only=True):
 
     provider: Annotated[str, Form(forms.provider_name)]
     model: Word
+    edit_model: OptionalWord = ""
+    """Images: the vendor's name for edits where it is another one; empty = `model`."""
     priority: Positive = 1
     weight: Weight = 1.0
     price_usd: Price = Price()

@@ -1,8 +1,8 @@
 """Scripted image providers, written from their public documentation, each an `UpstreamClient` without a socket.
 
 `mood` is how a vendor behaves: `good`, `moderated`, `failed`, `busy` (429), `garbage` (a result that is no picture),
-`hiccups` (each question about a job, and each fetching of a result, fails the first time: 502, or the connection breaks),
-`lost` (each of them is answered with 503). `moods` are those of the next requests, one by one.
+`hiccups` (each question about a job, and each fetching of a result, fails the first time: 502, or a broken connection),
+`flagged` (moderated by an HTTP error of the vendor's own form, `ark` and `fal`), `lost` (each of them is answered with 503). `moods` are those of the next requests, one by one.
 Every request is kept, so that a test can say what exactly went out.
 """
 
@@ -141,6 +141,9 @@ class FalVendor(ImageVendor):
                 return _said({"status": "IN_QUEUE", "queue_position": 2}, status=202)
             failed = {"error": "The worker died.", "error_type": "internal"} if self.mood == "failed" else {}
             return _said({"status": "COMPLETED", **failed})
+        if self.mood == "flagged":
+            fault = {"loc": ["body", "prompt"], "msg": "Flagged.", "type": "content_policy_violation"}
+            return _said({"detail": [fault]}, status=422)
         flagged = self.mood == "moderated"
         return _said({"images": [{"url": _DELIVERY, "width": 1, "height": 1}], "has_nsfw_concepts": [flagged]})
 
@@ -153,6 +156,9 @@ class ArkVendor(ImageVendor):
         faults = {"moderated": "OutputImageSensitiveContentDetected", "failed": "InternalServiceError"}
         if self.mood in faults:
             return _said({"data": [{"error": {"code": faults[self.mood], "message": "No."}}]})
+        if self.mood == "flagged":
+            fault = {"code": "InputTextSensitiveContentDetected", "message": "No.", "type": "BadRequest"}
+            return _said({"error": fault}, status=400)
         usage = {"generated_images": 1, "output_tokens": 4096, "total_tokens": 4096}
         return _said({"data": [{"b64_json": self.base64, "size": "2048x2048"}], "usage": usage})
 

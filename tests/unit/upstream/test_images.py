@@ -166,6 +166,15 @@ async def test_failure_when_the_provider_has_one_then_the_client_is_told_the_rig
     assert call.trace.mishap is not None
 
 
+@pytest.mark.parametrize("api", ["ark", "fal"])
+async def test_refusal_when_it_comes_as_an_http_error_in_the_vendors_own_words_then_it_is_about_the_content(
+    api: str,
+) -> None:
+    """A code in capitals and small letters, or the type of a validation error."""
+    with pytest.raises(ContentPolicyViolation):
+        await maker(api, VENDORS[api](picture().data, "flagged")).make(ask(api, generation()))
+
+
 @pytest.mark.parametrize("api", sorted(GENERATIONS))
 async def test_edit_when_ordered_then_the_input_goes_along_in_the_providers_form(api: str) -> None:
     """A form for OpenAI, base64 or a data URL for the others."""

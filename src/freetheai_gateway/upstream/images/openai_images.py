@@ -27,6 +27,7 @@ from freetheai_gateway.upstream.images.calls import (
 
 _SIZES = SizeRules(step=16, least=655_360, most=8_294_400, longest=3_840, ratio=3.0)
 """Of gpt-image-2: an area up to that of 3840x2160."""
+_POLICY_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
 _ALWAYS_FAITHFUL = ("gpt-image-2", "gpt-image-1-mini")
 _OLD_SIZES = (Size(1024, 1024), Size(1536, 1024), Size(1024, 1536))
 """Of gpt-image-1 and 1.5."""
@@ -128,7 +129,7 @@ class OpenAIImages:
             nonlocal told
             told = read(_decode_event, data, ask)
             if told.error is not None:
-                raise refused(ask) if told.error.code == "moderation_blocked" else failed_inside(ask, "error event")
+                raise refused(ask) if told.error.code in _POLICY_CODES else failed_inside(ask, "error event")
             return iter([Drawn(told.b64_json)] if told.b64_json else [])
 
         pictures = await self._calls.pictures(ask, data, find)
