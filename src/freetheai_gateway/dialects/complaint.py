@@ -35,7 +35,7 @@ _MAX_LISTED = 5
 _POLICY = "content_policy_violation"
 _POLICY_CODES = frozenset({_POLICY, "content_filter", "moderation_blocked"})
 _ARK_POLICY = ("SensitiveContent", "RiskDetection")
-"""What codes of BytePlus and Volcengine hold that are about the content, such as `InputImageSensitiveContentDetected`."""
+"""What codes of BytePlus and Volcengine hold that are about the content: `InputImageSensitiveContentDetected`."""
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _OWN_FAULTS = frozenset(
     {
