@@ -2,7 +2,7 @@
 
 `mood` is how a vendor behaves: `good`, `moderated`, `failed`, `busy` (429), `garbage` (a result that is no picture),
 `hiccups` (each question about a job, and each fetching of a result, fails the first time: 502, or a broken connection),
-`lost` (each of them is answered with 503), `flagged` (moderated by an HTTP error of the vendor's own form: `ark`, `fal`).
+`lost` (each of them is answered with 503), `flagged` (moderated by an HTTP error of their own form: `ark`, `fal`).
 `moods` are those of the next requests, one by one.
 Every request is kept, so that a test can say what exactly went out.
 """
