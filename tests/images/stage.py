@@ -93,7 +93,7 @@ class Stage:
         authenticator = Authenticator(self._keys, directory)
         self.log = RecordingLog()
         self._asgi = GatewayASGI(
-            Router(image_routes(self.services, authenticator, self.crowd, MAX_BODY_BYTES, chat)),
+            Router(image_routes(self.services, authenticator, MAX_BODY_BYTES, self.crowd, chat)),
             chat,
             self.clock,
             self.log,

@@ -11,7 +11,7 @@ from typing import Self
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.images import build_image_inputs, build_images
-from freetheai_gateway.app.limits import build_backend
+from freetheai_gateway.app.limits import build_backend, build_pools
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.registration import Desk
@@ -21,13 +21,14 @@ from freetheai_gateway.app.surroundings import Surroundings
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
-from freetheai_gateway.domain.audit import HOLDER
+from freetheai_gateway.domain.audit import HOLDER, SIGNAL
 from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Gauges, Metrics
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
@@ -40,7 +41,7 @@ from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import StoreUnavailable
-from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+from freetheai_gateway.services.reloading import Reload, ReloadOutcome, reload_entry
 from freetheai_gateway.services.reports import NodeReports
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.services.upstream_states import UpstreamStates
@@ -89,8 +90,10 @@ class Gateway:
         self._feed = ChangeFeed(database)
         self._limits = build_backend(settings, clock)
         self.limiter = self._limits.limiter
-        self._client = Http1Client()
+        self.outbox = Outbox(asyncio.get_running_loop().call_soon, before=journal.flush)
+        self._client = Http1Client(outbox=self.outbox)
         self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
+        self._pools = build_pools(settings, lambda: self.directory.offer.fleet, clock)
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
@@ -120,7 +123,9 @@ class Gateway:
             StoreSettings(url=settings.database.url, durable=settings.journal.fsync), create=True
         )
         journal = Journal.open(
-            JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync), SqlUsage(database)
+            JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync),
+            SqlUsage(database),
+            flush_soon=asyncio.get_running_loop().call_soon,
         )
         gateway = cls(settings, database, journal, clock or SystemClock(), surroundings or Surroundings())
         await gateway._start()
@@ -160,11 +165,11 @@ class Gateway:
             OpenAIChat(),
             self._clock,
             get_log("web"),
-            request_logger(settings.log.format, flush_soon=_at_the_end_of_this_turn),
+            request_logger(settings.log.format, flush_soon=asyncio.get_running_loop().call_soon),
             observer=self._observer,
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
-            lost=table.lost,
+            complain=table.complain,
             proxies=TrustedProxies(settings.server.trusted_proxies),
         )
 
@@ -232,6 +237,14 @@ class Gateway:
         self._log.info("reloaded", **outcome.changed)
         return outcome
 
+    async def note_reload(self, outcome: ReloadOutcome) -> None:
+        """Keep in the audit list what a reload by signal changed: an operator's act, as one over HTTP is."""
+        entry = reload_entry(outcome, self._clock.wall(), SIGNAL)
+        try:
+            await SqlAudit(self._database).record(entry)
+        except StoreUnavailable as error:
+            self._log.warning("reload_not_in_audit", error=type(error).__name__, **outcome.changed)
+
     def prepare(self, read: Settings) -> Prepared:
         """Make what a new configuration needs, so that adopting it can't fail; nothing changes yet."""
         running = self.settings
@@ -269,7 +282,7 @@ class Gateway:
         await self._journal.drain_once()
         await self._start_limits()
         await self._restore_daily_counts(must=True)
-        await restore_budgets(self.directory, self._usage, self._clock, workers=self.settings.server.workers)
+        await restore_budgets(self.directory, self._usage, self._clock)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
@@ -288,12 +301,16 @@ class Gateway:
 
     async def _start_limits(self) -> None:
         """Connect to Redis, if that is where limits are counted; one that is away does not hinder the start."""
-        redis = self._limits.redis
-        if redis is not None:
+        redis, pools = self._limits.redis, self._pools
+        if redis is not None and pools is not None:
+            self._running.push_async_callback(pools.close)
+            pools.listen()
+            self._supervise("pools", pools.run)
             self._running.push_async_callback(redis.close)
             redis.watch(self._delivered_today, self._restore_daily_counts)
             self._supervise("limits", redis.run)
             await redis.tried.wait()
+            await pools.tried.wait()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""
@@ -347,11 +364,6 @@ class Gateway:
         if not task.cancelled():
             error = task.exception()
             self._log.error("background_work_ended", work=task.get_name(), error=type(error).__name__)
-
-
-def _at_the_end_of_this_turn(flush: Callable[[], None]) -> bool:
-    asyncio.get_running_loop().call_soon(flush)
-    return True
 
 
 async def _end(task: asyncio.Task[None]) -> None:

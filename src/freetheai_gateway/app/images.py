@@ -77,11 +77,11 @@ def _fetcher(settings: Settings) -> GuardedFetcher | None:
 
 
 def image_routes(
-    services: ImageServices, authenticator: Authenticator, crowd: Crowd, max_body_bytes: int, dialect: Dialect
+    services: ImageServices, authenticator: Authenticator, max_body_bytes: int, crowd: Crowd, dialect: Dialect
 ) -> list[Route]:
     """List the image routes."""
     routes = ImageRoutes(
-        authenticator, services.images, services.jobs, services.files, crowd=crowd, max_body_bytes=max_body_bytes
+        authenticator, services.images, services.jobs, services.files, max_body_bytes=max_body_bytes, crowd=crowd
     )
     return [
         Route("/images/generations", {"POST": routes.generate}, dialect),

@@ -1,8 +1,9 @@
 """From the configuration to what is on offer: catalogue, tiers, providers."""
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from freetheai_gateway.app.images import SKETCH_API, build_image_makers
 from freetheai_gateway.domain.catalogue import OTHER_FAMILY, Alias, Catalogue, Family, Model, ModelKind, Tier, family_of
@@ -38,7 +39,7 @@ def build_offer(
     `client` is what image providers are called with.
     """
     providers = {
-        provider.name: _provider(_share(provider, settings.server.workers), local_models)
+        provider.name: _provider(provider, local_models)
         for provider in settings.providers
         if provider.api in APIS or provider.api in {LOCAL_API, SKETCH_API}
     }
@@ -58,6 +59,7 @@ def build_offer(
         public_catalog=settings.access.public_catalog,
         policy=PoolPolicy(**asdict(settings.pools)),
         replaces=replaces,
+        processes=settings.server.workers,
     )
 
 
@@ -112,10 +114,15 @@ def _model(model: ModelSettings, families: tuple[Family, ...]) -> Model:
         default_output_tokens=model.default_output_tokens,
         inputs=tuple(model.inputs),
         features=tuple(model.features),
+        created=_midnight(model.added_at) if model.added_at is not None else 0,
         retired=model.retired,
         retires_at=model.retires_at.isoformat() if model.retires_at is not None else None,
         replaced_by=model.replaced_by,
     )
+
+
+def _midnight(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
 def _upstream(upstream: UpstreamSettings) -> Upstream:
@@ -176,29 +183,6 @@ def _provider(provider: ProviderSettings, local_models: Mapping[str, EmbeddedMod
             fetches_image_urls=provider.fetches_image_urls,
             headers=provider.headers,
         )
-    )
-
-
-def _share(provider: ProviderSettings, workers: int) -> ProviderSettings:
-    """Give each of several workers its part of what is counted by a process alone, at least 1; 0 stays no limit."""
-    if workers == 1:
-        return provider
-
-    def part(whole: int) -> int:
-        return whole and max(1, whole // workers)
-
-    limits = provider.limits_per_key
-    return replace(
-        provider,
-        max_concurrency=part(provider.max_concurrency),
-        daily_budget_usd=provider.daily_budget_usd / workers,
-        limits_per_key=replace(
-            limits,
-            requests_per_minute=part(limits.requests_per_minute),
-            requests_per_day=part(limits.requests_per_day),
-            tokens_per_minute=part(limits.tokens_per_minute),
-            tokens_per_day=part(limits.tokens_per_day),
-        ),
     )
 
 

@@ -23,6 +23,7 @@ from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.services.reports import NodeReports
 from freetheai_gateway.web.account import AccountRoutes
+from freetheai_gateway.web.asgi import Complain
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
 from freetheai_gateway.web.crowd import Crowd
@@ -32,7 +33,7 @@ from freetheai_gateway.web.models import ModelRoutes
 from freetheai_gateway.web.openapi.route import OpenAPIRoute
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
-from freetheai_gateway.web.routes import Handler, Route
+from freetheai_gateway.web.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All routes: those of the API, those of the pages, and who answers browsers that are lost."""
+    """All routes: those of the API, those of the pages, and who shows errors to browsers."""
 
     api: list[Route]
     pages: list[Route]
-    lost: Handler
+    complain: Complain
 
 
 def build_routes(services: Services) -> Table:
@@ -73,19 +74,19 @@ def build_routes(services: Services) -> Table:
     embeddings = OpenAIEmbeddings()
     health = HealthRoutes(services.directory, services.observer, services.usage, services.clock, services.reports)
     pages = _pages(services, health)
-    count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes)
+    count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes, services.crowd)
     api = [
         Route("/chat/completions", {"POST": _completion(chat, services)}, chat),
         Route("/messages", {"POST": _completion(messages, services)}, messages),
         Route("/messages/count_tokens", {"POST": count}, messages),
         Route("/responses", {"POST": _completion(responses, services)}, responses),
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
-        *image_routes(services.images, services.authenticator, services.crowd, services.max_body_bytes, chat),
+        *image_routes(services.images, services.authenticator, services.max_body_bytes, services.crowd, chat),
         *_catalogue_routes(services, pages, chat),
         *_account_routes(services, pages, chat),
         *_public_routes(services, health, pages, chat),
     ]
-    return Table(api, pages.routes(chat), pages.lost)
+    return Table(api, pages.routes(chat), pages.complain)
 
 
 def _completion(dialect: Dialect, services: Services, kind: ModelKind = ModelKind.CHAT) -> CompletionRoute:

@@ -2,13 +2,18 @@
 
 from freetheai_gateway.domain.breakers import Tally
 from freetheai_gateway.domain.failures import HTTP, Mishap
-from freetheai_gateway.domain.fleet import Key, Seat
+from freetheai_gateway.domain.fleet import REFUSED, Key, Seat
 from freetheai_gateway.domain.gates import Gate
+from freetheai_gateway.domain.news import GateName
 from freetheai_gateway.domain.outcomes import KeyFate, Rule
 from freetheai_gateway.domain.pools import PoolPolicy
 
+TRIED_ELSEWHERE_S = 1.0
+"""How long a try is given that another process makes, before it is asked for again."""
 SUSPICIONS = 2
 """So many different requests that end in 403 say that it is the key and not the request."""
+REFUSED_MODELS = 2
+"""So many models for which a key is refused so say that it is the key and not a model that it may not use."""
 
 
 class Place:
@@ -39,6 +44,22 @@ class Place:
         cooling = target.cooling.get(key.fingerprint)
         self._tries = [gate for gate in (target.gate, key.gate, cooling) if gate is not None and gate.enter()]
 
+    @property
+    def is_try(self) -> bool:
+        """Whether the call tries what was left alone."""
+        return self._tries is not None and bool(self._tries)
+
+    def tried(self) -> list[GateName]:
+        """Name the gates that it tries."""
+        return [gate.name for gate in self._tries or () if gate.name is not None]
+
+    def give_back(self, now: float) -> None:
+        """Leave without a call: another process tries already."""
+        gates = self._tries or []
+        self.leave()
+        for gate in gates:
+            gate.hear_shut(now, TRIED_ELSEWHERE_S, gate.reason)
+
     def came_alive(self, now: float) -> None:
         """Note the first content: what was tried is good again, though the reply is not complete."""
         self.seat.target.note_latency(now - self.taken_at)
@@ -50,8 +71,8 @@ class Place:
         breaker = self.seat.target.breaker
         if breaker.tally.failed or not breaker.gate.clear:
             breaker.succeeded(tried=self._tries_upstream)
-        if self.key.suspicion.failed:
-            self.key.suspicion.clear()
+        if self.seat.target.suspicions:
+            self.seat.target.suspicions.pop(self.key.fingerprint, None)
         if self._tries is not None:
             self._clear_gates()
 
@@ -102,23 +123,30 @@ class Place:
         key = self.key
         match rule.key:
             case KeyFate.REST:
-                key.gate.shut(now, policy.dead_key_s, "refused")
+                key.gate.shut(now, policy.dead_key_s, REFUSED)
             case KeyFate.SUSPECT:
-                if _reaches(key.suspicion, now, identity, policy):
-                    key.gate.shut(now, policy.dead_key_s, "refused")
+                if self._is_refused(now, identity, policy):
+                    self._rest_for_model(now, policy)
             case KeyFate.COOL:
                 self._cool(mishap, now, policy)
             case KeyFate.KEEP:
                 pass
+
+    def _is_refused(self, now: float, identity: int, policy: PoolPolicy) -> bool:
+        suspicion = self.seat.target.suspicions.setdefault(self.key.fingerprint, Tally())
+        return suspicion.reaches(SUSPICIONS, now, policy.breaker_window_s, identity)
+
+    def _rest_for_model(self, now: float, policy: PoolPolicy) -> None:
+        """Let the key rest for this model; refused for several models, it is the key itself that is refused."""
+        fingerprint = self.key.fingerprint
+        self.seat.target.cooled(fingerprint).shut(now, policy.dead_key_s, REFUSED)
+        if self.seat.provider.refusals_of(fingerprint) >= REFUSED_MODELS:
+            self.key.gate.shut(now, policy.dead_key_s, REFUSED)
 
     def _cool(self, mishap: Mishap, now: float, policy: PoolPolicy) -> None:
         seconds = policy.cooldown_s if mishap.retry_after_s is None else mishap.retry_after_s
         cooling = self.seat.target.cooling
         gate = cooling.get(self.key.fingerprint)
         if gate is None:
-            gate = cooling[self.key.fingerprint] = Gate()
+            gate = self.seat.target.cooled(self.key.fingerprint)
         gate.shut(now, min(seconds, policy.max_cooldown_s), "slow down")
-
-
-def _reaches(suspicion: Tally, now: float, identity: int, policy: PoolPolicy) -> bool:
-    return suspicion.reaches(SUSPICIONS, now, policy.breaker_window_s, identity)

@@ -15,6 +15,8 @@ from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.services.image_ports import ImageMaker
 from freetheai_gateway.services.ports import Provider, Readiness
 
+_NOT_CONFIGURED = Readiness.NOT_CONFIGURED
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -36,7 +38,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One configuration, ready to serve. `replaces` is the fleet of the one before, for what a reload keeps."""
+    """One configuration, ready to serve. `replaces` is the fleet of the one before, for what a reload keeps.
+
+    `processes`: how many of them serve it on this node, each of which counts alone until they tell each other.
+    """
 
     site: Site
     catalogue: Catalogue
@@ -47,6 +52,7 @@ class Offer:
     image_makers: Mapping[str, ImageMaker] = field(default_factory=dict)
     """Who makes pictures, by the provider's name."""
     replaces: Fleet | None = field(default=None, repr=False, compare=False)
+    processes: int = 1
     fleet: Fleet = field(init=False, repr=False, compare=False)
     """What is known of the providers while they are called."""
     _usable: Mapping[tuple[str, bool], Sequence[tuple[Upstream, Provider]]] = field(
@@ -67,7 +73,7 @@ class Offer:
         }
         object.__setattr__(self, "_usable", usable)
         terms = {name: provider.terms for name, provider in self.providers.items()}
-        object.__setattr__(self, "fleet", Fleet(terms, self.policy, self.replaces))
+        object.__setattr__(self, "fleet", Fleet(terms, self.policy, self.replaces, processes=self.processes))
         object.__setattr__(self, "replaces", None)  # else every configuration would keep all those before it
 
     def find_model(self, name: str, kind: ModelKind) -> Model:
@@ -98,16 +104,14 @@ class Offer:
 
     def is_set_up(self, model: Model, *, unlimited: bool = False) -> bool:
         """Whether any upstream of the model can be had: by members, or by an account without limits."""
-        return any(
-            provider.readiness() is not Readiness.NOT_CONFIGURED for _, provider in self._usable[model.id, unlimited]
-        )
+        return bool(self.upstreams_of(model, unlimited=unlimited))
 
     def upstreams_of(self, model: Model, *, unlimited: bool) -> list[Upstream]:
         """Find the model's upstreams whose provider has what it needs and may be used by the account."""
         return [
             upstream
             for upstream, provider in self._usable[model.id, unlimited]
-            if provider.readiness() is not Readiness.NOT_CONFIGURED
+            if provider.readiness() is not _NOT_CONFIGURED
         ]
 
 

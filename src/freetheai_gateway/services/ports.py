@@ -13,6 +13,7 @@ import msgspec
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Account, AccountFields, ApiKey, Caller
 from freetheai_gateway.domain.audit import AuditEntry, Note
+from freetheai_gateway.domain.health import PrefixDay, Thresholds
 from freetheai_gateway.domain.limits import Delivered, Limits, Refusal, Standing
 from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Terms, Timeouts
 from freetheai_gateway.domain.usage import UsageRecord
@@ -106,6 +107,11 @@ class UpstreamReply(Protocol):
     @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """Names in lower case, in the order they came."""
+        ...
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all of the body was taken; where it is false only another `read` can tell."""
         ...
 
     async def read(self) -> bytes:
@@ -331,7 +337,10 @@ class Ledger(Protocol):
     """Where the record of a finished request goes before its last bytes are sent."""
 
     def append(self, record: UsageRecord) -> None:
-        """Keep the record so that it survives `kill -9`; returns when it is written, never blocks on a database."""
+        """Keep the record; it survives `kill -9` before anything is sent that was put into the `Outbox` after it.
+
+        Never blocks on a database, never raises.
+        """
         ...
 
 
@@ -469,4 +478,8 @@ class UsageStore(Protocol):
 
     async def leaderboard(self, since_day: str | None, limit: int) -> Sequence[ModelRequests]:
         """Rank the models that answered at least once since the UTC day, the most called first."""
+        ...
+
+    async def prefix_days(self, since: float, thresholds: Thresholds) -> Sequence[PrefixDay]:
+        """Sum how each prefix did by UTC day, from the hour on in which an instant lies; of all nodes together."""
         ...

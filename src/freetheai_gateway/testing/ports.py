@@ -63,6 +63,11 @@ class FakeReply:
         self._script = steps
         self._left = list(steps)
 
+    @property
+    def at_end(self) -> bool:
+        """Leave it to `read`."""
+        return False
+
     async def read(self) -> bytes:
         """Take the next step."""
         while self._left:

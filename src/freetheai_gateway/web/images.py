@@ -13,7 +13,7 @@ from freetheai_gateway.services.images import Images
 from freetheai_gateway.web.credentials import presented_key
 from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.query import read_fields
-from freetheai_gateway.web.request import Request, read_body
+from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import JSON, Response
 
 _READ_AT_ONCE_BYTES = 512 * 1024
@@ -40,15 +40,15 @@ class ImageRoutes:
         jobs: ImageJobs,
         files: ReadsPictures,
         *,
-        crowd: Crowd,
         max_body_bytes: int,
+        crowd: Crowd,
     ) -> None:
         self._authenticator = authenticator
         self._images = images
         self._jobs = jobs
         self._files = files
-        self._crowd = crowd
         self._max_body_bytes = max_body_bytes
+        self._crowd = crowd
 
     async def generate(self, request: Request, response: Response) -> None:
         """`POST /v1/images/generations`."""
@@ -88,8 +88,8 @@ class ImageRoutes:
     async def _make(self, operation: Operation, request: Request, response: Response) -> None:
         trace = response.trace
         trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
-        with self._crowd.place(request):
-            body = await read_body(request, self._max_body_bytes)
+        with self._crowd.place(request, self._max_body_bytes) as place:
+            body = await place.read_body()
             wanted = await self._read(request, body, operation)
             if not wanted.in_background:
                 commission = await self._images.admit(wanted, trace.caller, trace, len(body))

@@ -133,6 +133,7 @@ def test_model_and_upstream_when_everything_is_set_then_everything_arrives(tmp_p
         default_output_tokens=10,
         inputs=["text", "image"],
         features=["tools"],
+        added_at="2026-11-23",
         retires_at="2030-12-31",
         replaced_by="glm/y",
         upstreams=[upstream],
@@ -144,6 +145,7 @@ def test_model_and_upstream_when_everything_is_set_then_everything_arrives(tmp_p
     assert (model.name, model.description) == ("X", "Good.")
     assert (model.context_window, model.max_output_tokens, model.default_output_tokens) == (1000, 100, 10)
     assert (model.inputs, model.features) == (("text", "image"), ("tools",))
+    assert model.created == 1_795_392_000
     assert (model.retires_at, model.replaced_by, model.retired) == ("2030-12-31", "glm/y", False)
     (found,) = model.upstreams
     assert (found.provider, found.model, found.priority, found.weight) == ("zai", "x-1", 2, 3.0)
@@ -199,8 +201,10 @@ def test_site_when_discord_is_set_up_then_messages_may_name_its_commands(tmp_pat
     assert not _offer(_with_model() | {"discord": discord}, tmp_path).site.has_discord
 
 
-def test_offer_when_there_are_several_workers_then_each_has_its_part_of_what_it_counts_alone(tmp_path: Path) -> None:
-    """Together they use no more than one would; what has no limit still has none."""
+def test_offer_when_there_are_several_workers_then_each_counts_for_all_until_they_know_of_each_other(
+    tmp_path: Path,
+) -> None:
+    """Together they use no more than one would."""
     document = _with_model()
     document["providers"] = [
         {
@@ -210,14 +214,19 @@ def test_offer_when_there_are_several_workers_then_each_has_its_part_of_what_it_
             "api_keys": ["k"],
             "max_concurrency": 10,
             "daily_budget_usd": 1.0,
-            "limits_per_key": {"requests_per_minute": 100, "requests_per_day": 2},
+            "limits_per_key": {"requests_per_minute": 100},
         }
     ]
     document["server"] = {"workers": 4}
     document["limits"] = {"backend": "redis://127.0.0.1:6379/0"}
     state = _offer(document, tmp_path).fleet.providers["zai"]
-    assert state.max_concurrency == 2
+    assert (state.max_concurrency, state.cap) == (10, 2)
     assert state.budget is not None
-    assert state.budget.limit_micro_usd == 250_000
-    key = _offer(document, tmp_path).providers["zai"].terms.key_limits
-    assert (key.requests_per_minute, key.requests_per_day, key.tokens_per_day) == (25, 1, 0)
+    state.budget.spend(250_000, 1e9)
+    assert state.budget.wait_s(1e9)
+    meter = state.keys[0].meter
+    assert meter is not None
+    for _ in range(25):
+        assert not meter.wait_s(1.0, 1e9)
+        meter.take(1.0, 1e9)
+    assert meter.wait_s(1.0, 1e9) == 60.0
