@@ -32,7 +32,10 @@ _CONTEXT = re.compile(
 )
 _SAYS_NOTHING = "provider returned error"
 _MAX_LISTED = 5
-_POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
+_POLICY = "content_policy_violation"
+_POLICY_CODES = frozenset({_POLICY, "content_filter", "moderation_blocked"})
+_ARK_POLICY = ("SensitiveContent", "RiskDetection")
+"""What codes of BytePlus and Volcengine hold that are about the content: `InputImageSensitiveContentDetected`."""
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _OWN_FAULTS = frozenset(
     {
@@ -79,10 +82,12 @@ class Complaint:
 
 def parse_complaint(status: int, body: bytes) -> Complaint:
     """Read an HTTP error of an upstream; never raises."""
-    fields = _error_fields(body)
+    fields = error_fields(body)
     message = _clean(fields.get("message"))
     details = _details(fields)
-    code = _word(fields.get("code")) or _word(fields.get("type")) or _google_code(fields, details)
+    code = (
+        _policy_code(fields) or _word(fields.get("code")) or _word(fields.get("type")) or _google_code(fields, details)
+    )
     param = fields.get("param")
     return Complaint(
         blame=_blame(status, code, message),
@@ -96,6 +101,11 @@ def parse_complaint(status: int, body: bytes) -> Complaint:
 def _blame(status: int, code: str | None, message: str) -> Blame:
     if status in {400, 413, 422}:
         return _blame_for_request(status, code, message)
+    return blame_of(status)
+
+
+def blame_of(status: int) -> Blame:
+    """Say what a status means that is not the request's own fault."""
     if status in {429, 503, 529}:
         return Blame.BUSY
     if status in {408, 504, 522, 524}:
@@ -113,7 +123,8 @@ def _blame_for_request(status: int, code: str | None, message: str) -> Blame:
     return Blame.TOO_LARGE if status == 413 else Blame.REQUEST
 
 
-def _error_fields(body: bytes) -> Mapping[str, object]:
+def error_fields(body: bytes) -> Mapping[str, object]:
+    """Read the fields of an error, wherever they stand in a body; empty where there is none. Never raises."""
     try:
         value = decode_any(body)
     except InvalidJSON:
@@ -136,7 +147,7 @@ def _of_provider(fields: Mapping[str, object]) -> Mapping[str, object]:
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     if not isinstance(raw, str) or not isinstance(message, str) or message.lower() != _SAYS_NOTHING:
         return {}
-    said = _error_fields(raw.encode(errors="replace"))
+    said = error_fields(raw.encode(errors="replace"))
     return said if said.get("message") else {"message": raw}
 
 
@@ -165,6 +176,15 @@ def _clean(message: object) -> str:
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def _policy_code(fields: Mapping[str, object]) -> str | None:
+    """Find a refusal of content where others have a code of their own: in Ark's words, in a list of what is wrong."""
+    code, faults = fields.get("code"), fields.get("detail")
+    if isinstance(code, str) and any(word in code for word in _ARK_POLICY):
+        return _POLICY
+    types = [fault.get("type") for fault in faults if isinstance(fault, dict)] if isinstance(faults, list) else []
+    return _POLICY if _POLICY in types else None
 
 
 def _details(fields: Mapping[str, object]) -> list[Mapping[str, object]]:

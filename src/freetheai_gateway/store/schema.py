@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 METADATA = MetaData(
@@ -45,6 +46,9 @@ ACCOUNTS = Table(
     Column("role_tier", Integer),
     Column("pause_reason", Text),
     Column("paused_until", Double),
+    Column("checked_in_on", Integer),
+    Column("member_seen_at", Double),
+    Column("is_unlisted", Boolean, nullable=False, server_default=false()),
     Index(None, "created_at", "id"),
 )
 
@@ -229,3 +233,12 @@ DISCORD_EVENTS = Table(
     Index(None, "discord_id", "kind", "at"),
 )
 """What limits are counted from and operators look at: keys issued, wrong answers, signals."""
+
+CHECK_INS = Table(
+    "check_ins",
+    METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False, index=True),
+)
+"""Who checked in on which day, counted from 1970, once each; `accounts.checked_in_on` is the last of them."""

@@ -57,6 +57,12 @@ _SUMS = tuple(column.name for column in USAGE_DAYS.columns if not column.primary
 _FIND_KNOWN = select(USAGE_RECORDS.c.request_id).where(
     USAGE_RECORDS.c.request_id.in_(bindparam("request_ids", expanding=True))
 )
+_ADD_TO_TOTALS = update(USAGE_TOTALS).values(
+    successful_requests=USAGE_TOTALS.c.successful_requests + bindparam("new_requests"),
+    input_tokens=USAGE_TOTALS.c.input_tokens + bindparam("new_input"),
+    output_tokens=USAGE_TOTALS.c.output_tokens + bindparam("new_output"),
+)
+"""One for all batches: a statement that is built anew leaves circles that only the garbage collector frees."""
 
 
 @dataclass(slots=True)
@@ -145,6 +151,12 @@ class _Inserts:
         )
 
 
+def _padded(request_ids: list[str]) -> list[str]:
+    """Repeat the last one up to a power of two: every length is a statement of its own to SQLite and to SQLAlchemy."""
+    length = 1 << (len(request_ids) - 1).bit_length()
+    return request_ids + request_ids[-1:] * (length - len(request_ids))
+
+
 class SqlUsage:
     """Usage over one database."""
 
@@ -169,7 +181,7 @@ class SqlUsage:
 
     async def _insert_unknown(self, records: dict[str, UsageRecord]) -> int:
         async with self._database.write("inserting usage records") as connection:
-            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": list(records)})).scalars():
+            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": _padded(list(records))})).scalars():
                 del records[known]
             if records:
                 await self._insert_new(connection, list(records.values()))
@@ -187,13 +199,13 @@ class SqlUsage:
         await inserts.hours.run(connection, _by_hour(new))
         if judged := _by_prefix(new):
             await inserts.prefixes.run(connection, judged)
-        totals = USAGE_TOTALS.c
         await connection.execute(
-            update(USAGE_TOTALS).values(
-                successful_requests=totals.successful_requests + sum(day.successes for day in days),
-                input_tokens=totals.input_tokens + sum(day.input_tokens for day in days),
-                output_tokens=totals.output_tokens + sum(day.output_tokens for day in days),
-            )
+            _ADD_TO_TOTALS,
+            {
+                "new_requests": sum(day.successes for day in days),
+                "new_input": sum(day.input_tokens for day in days),
+                "new_output": sum(day.output_tokens for day in days),
+            },
         )
 
     async def find(self, request_id: str) -> UsageRecord | None:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from freetheai_gateway.clock import utc_day
 from freetheai_gateway.domain.health import PrefixDay, Thresholds
@@ -302,3 +303,24 @@ def test_roll_ups_when_batches_repeat_records_then_equal_a_recount(
 
     with TemporaryDirectory() as directory:
         asyncio.run(check(Path(directory) / "freetheai.db"))
+
+
+async def test_batches_when_of_every_size_then_they_are_few_statements(
+    usage: SqlUsage, database: Database, new_record: NewRecord
+) -> None:
+    """The database and its driver remember each statement: one for every size of a batch would fill their memory."""
+    statements: set[str] = set()
+    async with database.write("a test") as connection:
+        engine = connection.engine.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.add(statement)
+
+    known = new_record()
+    await usage.insert([known])
+    assert await usage.insert([known, new_record()]) == 1
+    first = len(statements)
+    for size in range(1, 34):
+        assert await usage.insert([known, *(new_record() for _ in range(size))]) == size
+    assert len(statements) <= first + 6
