@@ -12,6 +12,7 @@ from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unkno
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.limits import build_backend
+from freetheai_gateway.app.login import build_sign_in
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.registration import Desk
@@ -39,6 +40,7 @@ from freetheai_gateway.services.dispatch import Dispatcher
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
+from freetheai_gateway.services.personal_data import PersonalData
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome
 from freetheai_gateway.services.reports import NodeReports
@@ -51,6 +53,7 @@ from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.location import StoreSettings
+from freetheai_gateway.store.personal_data import SqlPersonalData
 from freetheai_gateway.store.usage import SqlUsage
 from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.web.admin.operations import Operations
@@ -94,6 +97,10 @@ class Gateway:
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
+        self._sign_in = build_sign_in(
+            settings, database, self.directory, self.accounts, client=self._client, clock=clock
+        )
+        self._personal = PersonalData(self.accounts, SqlPersonalData(database), clock, HOLDER)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock)
         self._admission = Admission(self.limiter, RefusalGuard(), clock)
@@ -152,6 +159,10 @@ class Gateway:
             crowd=Crowd(settings.server.max_requests, settings.server.max_held_bytes),
             own_account=OwnAccount(self.directory, self._usage, standings_of(self.limiter), self._clock),
             desk=AccountDesk(self.accounts, self._clock, HOLDER),
+            personal=self._personal,
+            sign_in=self._sign_in,
+            replace_key=None if self._desk is None else self._desk.replace_key,
+            has_admin_token=settings.server.admin_token is not None,
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
         table = build_routes(services)
@@ -182,7 +193,9 @@ class Gateway:
             reload=reload,
             clock=self._clock,
         )
-        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
+        has_operators = self._sign_in is not None and bool(self.settings.discord.operators)
+        sessions = self._sign_in.gate if self._sign_in is not None and has_operators else None
+        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget, sessions)
 
     def upstreams(self) -> Sequence[ProviderStanding]:
         """Tell how every provider stands now."""
@@ -306,6 +319,7 @@ class Gateway:
                 deleted = await self._usage.prune(
                     self._clock.wall(), raw_days=round(keep.raw_days), rollup_days=round(keep.rollup_days)
                 )
+                await self._personal.sweep()
             except StoreUnavailable as error:
                 self._log.warning("retention_failed", error=type(error).__name__)
             else:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from freetheai_gateway.app.login import SignIn
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.errors import NotFound
@@ -34,6 +35,8 @@ class PageServices:
     clock: Clock
     facts: HealthFacts
     promise: Promise
+    sign_in: SignIn | None = None
+    has_admin_token: bool = True
 
 
 class Pages:
@@ -53,7 +56,9 @@ class Pages:
         self._catalogue = CataloguePages(frame, services.directory, services.observer, services.lanes, services.clock)
         self._status = StatusPages(frame, services.directory, services.facts, services.clock)
         self._playground = PlaygroundPage(frame, services.directory)
-        self._tools = ToolPages(frame)
+        self._sign_in = services.sign_in
+        sessions = None if services.sign_in is None else services.sign_in.gate
+        self._tools = ToolPages(frame, sessions, has_token=services.has_admin_token)
 
     def home_or(self, api: Handler) -> Handler:
         """Serve `/`: the home page to browsers, what the base URL says to everyone else."""
@@ -88,7 +93,9 @@ class Pages:
             "/privacy": self._site.privacy,
             "/llms.txt": self._site.llms_text,
         }
+        sign_in = [] if self._sign_in is None else self._sign_in.routes(dialect, self._page)
         return [
+            *sign_in,
             *(Route(path, {"GET": self._page(handler)}, dialect, top=True) for path, handler in pages.items()),
             Route("/setup", {"GET": self._page(self._documents.guide)}, dialect, top=True, takes_rest="client"),
             Route("/assets", {"GET": serve_asset}, dialect, top=True, takes_rest="name"),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from freetheai_gateway.app.images import ImageServices, image_routes
+from freetheai_gateway.app.login import SignIn
 from freetheai_gateway.app.pages import Pages, PageServices
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
@@ -20,9 +21,10 @@ from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
+from freetheai_gateway.services.personal_data import PersonalData
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.services.reports import NodeReports
-from freetheai_gateway.web.account import AccountRoutes
+from freetheai_gateway.web.account import AccountRoutes, Owners, ReplaceKey
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
 from freetheai_gateway.web.crowd import Crowd
@@ -55,6 +57,10 @@ class Services:
     promise: Promise
     own_account: OwnAccount
     desk: AccountDesk
+    personal: PersonalData
+    sign_in: SignIn | None = None
+    replace_key: ReplaceKey | None = None
+    has_admin_token: bool = True
     crowd: Crowd = field(default_factory=Crowd)
 
 
@@ -109,14 +115,20 @@ def _pages(services: Services, health: HealthRoutes) -> Pages:
             clock=services.clock,
             facts=health.body,
             promise=services.promise,
+            sign_in=services.sign_in,
+            has_admin_token=services.has_admin_token,
         )
     )
 
 
 def _account_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:
-    account = AccountRoutes(services.authenticator, services.own_account, services.desk)
+    sessions = None if services.sign_in is None else services.sign_in.gate
+    owners = Owners(services.authenticator, sessions, services.replace_key)
+    account = AccountRoutes(owners, services.own_account, services.desk, services.personal)
     return [
-        Route("/account", {"GET": pages.account_or(account.show)}, dialect),
+        Route("/account", {"GET": pages.account_or(account.show), "DELETE": account.erase}, dialect),
+        Route("/account/requests", {"GET": account.requests}, dialect),
+        Route("/account/export", {"GET": account.export}, dialect),
         Route("/account/key", {"POST": account.replace_key}, dialect),
     ]
 

@@ -38,7 +38,7 @@ class SqlAudit:
             statement = statement.where(AUDIT.c.account_id == account_id)
         async with self._database.read("listing audit entries") as connection:
             rows, cursor = await read_page(connection, AUDIT.c.at, statement, page, newest_first=True)
-        return [_entry(row) for row in rows], cursor
+        return [entry_from_row(row) for row in rows], cursor
 
 
 def entry_of(
@@ -83,7 +83,8 @@ def shown_key(key: ApiKey) -> dict[str, object]:
     return {"name": key.name, "prefix": key.prefix}
 
 
-def _entry(row: Row[tuple[object, ...]]) -> AuditEntry:
+def entry_from_row(row: Row[tuple[object, ...]]) -> AuditEntry:
+    """Read an entry from its row."""
     return AuditEntry(
         id=row.id,
         at=row.at,

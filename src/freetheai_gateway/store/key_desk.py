@@ -7,10 +7,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.domain.accounts import ApiKey
 from freetheai_gateway.domain.audit import Action, Note
-from freetheai_gateway.services.key_desk.ports import Event, Issue, OpenForm, Order, Standing, Submit, Use, Verdicts
+from freetheai_gateway.services.key_desk.ports import (
+    Bar,
+    Event,
+    Issue,
+    OpenForm,
+    Order,
+    Standing,
+    Submit,
+    Use,
+    Verdicts,
+)
 from freetheai_gateway.store.accounts import COUNT_CHANGE, account_of, key_of, revoke, row_values
 from freetheai_gateway.store.audit import entry_of, insert_entry, shown_account, shown_key
 from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.personal_data import bar_of
 from freetheai_gateway.store.schema import (
     ACCOUNTS,
     API_KEYS,
@@ -113,6 +124,11 @@ class SqlKeyDesk:
             row.issued_this_hour,
             row.known_answer or b"",
         )
+
+    async def bar_of(self, discord_id: str, now: float) -> Bar | None:
+        """Find why a person whose account was erased is given no new one."""
+        async with self._database.read("looking for an erased account") as connection:
+            return await bar_of(connection, discord_id, now)
 
     async def keys_issued(self, since: float) -> list[float]:
         """List when first keys were issued since an instant, oldest first."""

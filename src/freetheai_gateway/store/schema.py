@@ -4,7 +4,8 @@ Instants are wall-clock seconds in double precision, as in the domain: they come
 integer microseconds would not promise for every float. Money is whole micro-dollars. A UTC day is text such as
 `2026-11-23`.
 
-`usage_records` has one index beside its key, on `started_at` for retention: at ten million rows every index costs
+`usage_records` has two indexes beside its key: on `started_at` for retention, and by account for a member's own list of
+requests, which also answers how many had which status without looking at a row. At ten million rows every index costs
 each insert, and nothing else reads raw rows in bulk, because reports read `usage_days`. That table is clustered by day
 (`WITHOUT ROWID` on SQLite), so that "since" is a range and not a scan. `usage_totals` survives retention.
 """
@@ -112,6 +113,7 @@ USAGE_RECORDS = Table(
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("images", BigInteger, nullable=False),
     Column("cost_micro_usd", BigInteger, nullable=False),
+    Index(None, "account_id", "started_at", "status"),
 )
 
 
@@ -218,3 +220,39 @@ DISCORD_EVENTS = Table(
     Index(None, "discord_id", "kind", "at"),
 )
 """What limits are counted from and operators look at: keys issued, wrong answers, signals."""
+
+WEB_SESSIONS = Table(
+    "web_sessions",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("login", LargeBinary, nullable=False, unique=True),
+    Column("discord_id", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)
+"""Who is signed in to the pages: SHA-256 of the cookie, and of the sign-in that it came from, which is good once."""
+
+ERASED_ACCOUNTS = Table(
+    "erased_accounts",
+    METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("first_day", Double, nullable=False),
+    Column("member_hash", LargeBinary, index=True),
+    Column("barred_until", Double),
+    Column("was_suspended", Boolean, nullable=False),
+)
+"""What is left of an erased account: nothing that names a person, and until when the same person is given no new one.
+
+`member_hash` is the keyed hash of the Discord id; `barred_until` absent = for good. `first_day` is when the account was
+made: from there on its usage is looked for.
+"""
+
+KEPT_SECRETS = Table(
+    "kept_secrets",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+"""Random keys that the gateway made for itself, such as that of `member_hash`."""

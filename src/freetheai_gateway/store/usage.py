@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from freetheai_gateway.clock import utc_day
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
-from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
+from freetheai_gateway.services.ports import InvalidCursor, ModelRequests, Page, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.schema import (
     USAGE_DAY_ACCOUNTS,
@@ -161,8 +161,8 @@ class SqlUsage:
         """Read one record; one that is still in a journal is not found."""
         statement = select(USAGE_RECORDS).where(USAGE_RECORDS.c.request_id == request_id)
         async with self._database.read("finding a usage record") as connection:
-            row = (await connection.execute(statement)).mappings().first()
-        return None if row is None else UsageRecord(**{name: row[name] for name in UsageRecord.__struct_fields__})
+            row = (await connection.execute(statement)).first()
+        return None if row is None else record_of(row)
 
     async def report(self, by: str, since: str | None = None) -> Sequence[UsageRow]:
         """Sum the roll-ups by `provider`, `account`, `model` or `day`, from the UTC day `since` on.
@@ -218,6 +218,38 @@ class SqlUsage:
         )
         async with self._database.read("reading an account's models") as connection:
             return [_usage_row("model", row) for row in await connection.execute(statement)]
+
+    async def account_statuses(self, account_id: str, since: float) -> Sequence[tuple[int, int]]:
+        """Count an account's requests since an instant by their status; the index alone answers."""
+        records = USAGE_RECORDS.c
+        statement = (
+            select(records.status, func.count().label("requests"))
+            .where(records.account_id == account_id, records.started_at >= since)
+            .group_by(records.status)
+            .order_by(records.status)
+        )
+        async with self._database.read("counting an account's answers") as connection:
+            return [(row.status, int(row.requests)) for row in await connection.execute(statement)]
+
+    async def account_requests(self, account_id: str, page: Page) -> tuple[Sequence[UsageRecord], str | None]:
+        """Read the records of an account, the newest first, with the cursor of the next page.
+
+        Raises `InvalidCursor`.
+        """
+        records = USAGE_RECORDS.c
+        of_account = records.account_id == account_id
+        statement = select(USAGE_RECORDS).where(of_account)
+        async with self._database.read("reading an account's requests") as connection:
+            if page.after is not None:
+                last = select(records.started_at).where(of_account, records.request_id == page.after)
+                at = await connection.scalar(last)
+                if at is None:
+                    raise InvalidCursor("the cursor names nothing in this list")
+                statement = statement.where(tuple_(records.started_at, records.request_id) < (at, page.after))
+            newest = statement.order_by(records.started_at.desc(), records.request_id.desc())
+            rows = (await connection.execute(newest.limit(page.limit + 1))).all()
+        shown = [record_of(row) for row in rows[: page.limit]]
+        return shown, shown[-1].request_id if len(rows) > page.limit else None
 
     async def totals(self) -> UsageTotals:
         """Read the sums over all time: one row, untouched by retention."""
@@ -338,6 +370,11 @@ def _by_hour(records: Sequence[UsageRecord]) -> list[_Hour]:
             hour = hours[key] = _Hour(*key)
         hour.add(record)
     return list(hours.values())
+
+
+def record_of(row: Row[tuple[object, ...]]) -> UsageRecord:
+    """Read a record from its row."""
+    return UsageRecord(**{name: getattr(row, name) for name in UsageRecord.__struct_fields__})
 
 
 def _usage_row(by: str, row: Row[tuple[object, ...]]) -> UsageRow:

@@ -63,6 +63,11 @@ class FakeReply:
         self._script = steps
         self._left = list(steps)
 
+    @property
+    def whole(self) -> bytes:
+        """All bytes of the body, whatever else is planned."""
+        return b"".join(step for step in self._script if isinstance(step, bytes))
+
     async def read(self) -> bytes:
         """Take the next step."""
         while self._left:

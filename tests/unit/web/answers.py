@@ -7,7 +7,7 @@ from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import Decoder
-from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
+from freetheai_gateway.services.ports import ModelRequests, Page, UsageRow, UsageTotals
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.testing.asgi import Client
 from freetheai_gateway.testing.clock import FakeClock
@@ -57,6 +57,14 @@ class RankedUsage:
     async def account_models(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
         """Know nothing."""
         return ()
+
+    async def account_statuses(self, account_id: str, since: float) -> Sequence[tuple[int, int]]:
+        """Know nothing."""
+        return ()
+
+    async def account_requests(self, account_id: str, page: Page) -> tuple[Sequence[UsageRecord], str | None]:
+        """Know nothing."""
+        return (), None
 
     async def insert(self, records: Sequence[UsageRecord]) -> int:
         """Keep nothing."""
