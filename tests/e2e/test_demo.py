@@ -8,10 +8,18 @@ from freetheai_gateway.services.ports import Origin, UpstreamRequest
 from freetheai_gateway.testing.discord.demo import run_demo
 from freetheai_gateway.upstream.http1 import Http1Client
 from tests.e2e.gateway import Object
+from tests.skipping import need_local_model
 
 pytestmark = pytest.mark.local_model
 MOST_ACTIONS = 4
 TWO_MINUTES_S = 120.0
+
+
+@pytest.fixture(autouse=True)
+def local_model() -> None:
+    need_local_model()
+
+
 _decode_object: Decoder[Object] = Decoder(Object)
 
 

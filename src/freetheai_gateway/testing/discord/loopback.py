@@ -28,6 +28,7 @@ _AUTHORIZE, _CLOCK = "/oauth2/authorize", "/_clock"
 _HTML = "text/html; charset=utf-8"
 _NOTHING = whole_reply(404, b"")
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign in</title>
+<link rel="icon" href="data:,">
 <style>body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:30rem;margin:15vh auto;padding:0 1rem}}
 button{{font:inherit;padding:.5rem 1rem;margin:.2rem 0;display:block;width:100%}}</style>
 <h1>This is not Discord</h1><p>It plays Discord on this machine. Who are you?</p>
