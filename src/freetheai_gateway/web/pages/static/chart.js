@@ -18,8 +18,8 @@ export function dayChart(days) {
     const good = (day.successes / most) * HEIGHT;
     const bad = (failed / most) * HEIGHT;
     const title = piece("title", {}, `${day.day}: ${day.requests} requests, ${failed} failed, ${day.input_tokens + day.output_tokens} tokens`);
-    const at = { x: index * 10 + 1, width: 8, rx: 1 };
+    const at = { x: index * 10 + 1, width: 8 };
     return [piece("g", {}, title, piece("rect", { ...at, y: 60 - good, height: good }), piece("rect", { ...at, y: 60 - good - bad, height: bad, class: "failed" }))];
   });
-  return piece("svg", { viewBox: `0 0 ${days.length * 10} 60`, role: "img", "aria-label": `Requests on each of ${days.length} days, at most ${most}` }, ...bars);
+  return piece("svg", { viewBox: `0 0 ${days.length * 10} 60`, preserveAspectRatio: "none", role: "img", "aria-label": `Requests on each of ${days.length} days, at most ${most}` }, ...bars);
 }
