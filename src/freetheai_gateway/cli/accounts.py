@@ -176,7 +176,7 @@ def restore(
 
 @app.command()
 def export(*, account: PersonArgument, config: ConfigOption = None) -> None:
-    """Print everything that is kept about the owner of an account, as one JSON object."""
+    """Print what is kept about an owner, as one JSON object."""
 
     async def work(session: Session) -> "Object":
         return await session.personal.export(await _find(session, account))
@@ -193,9 +193,9 @@ def delete(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Erase an account and everything that says whose it was: keys, sessions, usage, name and Discord id.
+    """Erase an account and what is known of its owner.
 
-    Its keys are refused within a second. This can't be undone. The same person can sign up again a day later; who was
+    Keys, sessions, usage, name and Discord id go, wherever they stand; sums over everybody stay. Its keys are refused within a second. This can't be undone. The same person can sign up again a day later; who was
     suspended can't while the suspension would have lasted.
     """
     settings = read_settings(config)

@@ -222,6 +222,23 @@ async def test_usage_when_it_comes_late_then_it_is_swept_and_the_bar_is_forgotte
     assert not [row for row in await everything(world) if row.startswith("erased_accounts")]
 
 
+async def test_account_when_it_has_no_discord_identity_then_its_key_may_erase_it(
+    world: World, operator: Person
+) -> None:
+    """Nobody else vouches for who its holder is. What they did with it goes as well."""
+    boss = await world.signed_in(operator)
+    made = await boss.api("POST", "/admin/api/accounts", {"name": "Bo"}, csrf=await boss.csrf("/admin"))
+    bearer = {"authorization": f"Bearer {made.json['key']['key']}"}
+    stranger = world.browser()
+    await stranger.api("POST", "/v1/account/key", **bearer)
+    assert (await stranger.api("DELETE", "/v1/account", {"confirm": "erase"}, **bearer)).status == 401
+    again = await boss.api("POST", "/admin/api/accounts", {"name": "Bo"}, csrf=await boss.csrf("/admin"))
+    bearer = {"authorization": f"Bearer {again.json['key']['key']}"}
+    gone = await stranger.api("DELETE", "/v1/account", {"confirm": "erase"}, **bearer)
+    assert (gone.status, gone.json["id"]) == (200, again.json["id"])
+    assert (await stranger.api("GET", "/v1/account", **bearer)).status == 401
+
+
 @pytest.mark.parametrize("path", ["/v1/account", "/v1/account/requests"])
 async def test_account_when_an_operator_has_none_then_told_so(world: World, operator: Person, path: str) -> None:
     got = await (await world.signed_in(operator)).api("GET", path)
