@@ -85,19 +85,19 @@ class RequestLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
     output_tokens: int = 0
 
 
-def _never(_flush: Callable[[], None]) -> bool:
-    return False
+def _at_once(flush: Callable[[], object]) -> None:
+    flush()
 
 
 def request_logger(
     form: str = "auto",
     stream: TextIO | None = None,
-    flush_soon: Callable[[Callable[[], None]], bool] = _never,
+    flush_soon: Callable[[Callable[[], None]], object] = _at_once,
 ) -> Callable[[RequestLine], None]:
     """Give what writes request lines: JSON, or columns on a terminal; a full pipe drops them.
 
     `flush_soon` may put the writing off to the end of the loop's turn, so that the lines of one turn are one
-    `write(2)`; it says whether it will.
+    `write(2)`.
     """
     target = stream or sys.stderr
     descriptor = target.fileno()
@@ -120,8 +120,8 @@ def request_logger(
 
     def write(line: RequestLine) -> None:
         waiting.append(render(line))
-        if len(waiting) == 1 and not flush_soon(flush):
-            flush()
+        if len(waiting) == 1:
+            flush_soon(flush)
 
     return write
 

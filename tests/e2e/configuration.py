@@ -39,8 +39,8 @@ FIFTIETH: Mapping[str, Value] = {
 FORGIVING: Mapping[str, Value] = {
     "attempts": 1,
     "breaker_failures": 1_000_000,
-    "dead_key_s": 0.001,
-    "max_cooldown_s": 0.001,
+    "dead_key_s": 0.000_001,
+    "max_cooldown_s": 0.000_001,
 }
 """Every request is sent once, and no failure is held against an upstream: for tests that are about something else."""
 

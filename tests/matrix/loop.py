@@ -80,6 +80,7 @@ class _HttpReply:
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
+    at_end: bool = False
 
     async def read(self) -> bytes:
         """Unused: the body is handed over beside it."""

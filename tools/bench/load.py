@@ -109,11 +109,11 @@ def streams(target: Target, *, count: int, chunks: int, delay_s: float) -> Strea
     return _run(work, chunks * delay_s * 3 + _GRACE_S)
 
 
-def first_bytes_ms(target: Target, *, count: int) -> list[float]:
-    """Stream one after another on one connection; from the request to the first event, in milliseconds."""
+def first_bytes_ms(target: Target, *, count: int) -> list[tuple[float, float]]:
+    """Stream one after another on one connection; from the request to first event and first content, milliseconds."""
     request = wire.render_request(target.path, wire.request_body(target.model, stream_chunks=1), target.key)
 
-    async def work() -> list[float]:
+    async def work() -> list[tuple[float, float]]:
         loop = asyncio.get_running_loop()
         reader = StreamReader(request, loop.create_future())
         await loop.create_connection(lambda: reader, "127.0.0.1", target.port)
@@ -124,7 +124,8 @@ def first_bytes_ms(target: Target, *, count: int) -> list[float]:
             await reader.ended
             if not reader.is_ok:
                 break
-            waits_ms.append((reader.first_at - reader.began_at) * 1000)
+            began_at = reader.began_at
+            waits_ms.append(((reader.first_at - began_at) * 1000, (reader.content_at - began_at) * 1000))
         return waits_ms
 
     return _run(work, count * 0.5 + _GRACE_S)
@@ -138,7 +139,7 @@ class StreamReader(asyncio.Protocol):
         self.ended = ended
         self.events = 0
         self.is_ok = False
-        self.began_at = self.first_at = 0.0
+        self.began_at = self.first_at = self.content_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -148,7 +149,7 @@ class StreamReader(asyncio.Protocol):
         """Send the request; again after the end, for one more stream."""
         self.events = 0
         self.is_ok = False
-        self.first_at = 0.0
+        self.first_at = self.content_at = 0.0
         self.began_at = time.perf_counter()
         self._transport.write(self._request)
 
@@ -157,6 +158,8 @@ class StreamReader(asyncio.Protocol):
         events = data.count(_EVENT)
         if events and not self.first_at:
             self.first_at = time.perf_counter()
+        if not self.content_at and wire.CONTENT in data:
+            self.content_at = time.perf_counter()
         if data.startswith(_OK):
             self.is_ok = True
         self.events += events

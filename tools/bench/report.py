@@ -28,7 +28,7 @@ def table(stage: Stage, results: Results) -> str:
             ratio = _ratio(results, kind, number) if has_ratio else ""
             lines.append(_line(label, [_text(value, form) for value in values], ratio))
         if kind.startswith("stream"):
-            lines.append(_over_direct(results, kind))
+            lines += [_over_direct(results, kind, what, number) for what, number in _WAITS.items()]
     lines += ["", "memory and start"]
     lines.append(_line("resident at rest, MB", _by_name(stage.at_rest_mb), ""))
     lines.append(_line("resident at its peak, MB", _by_name(results.peak_mb), ""))
@@ -84,7 +84,7 @@ def _per_cpu_s(sample: Sample) -> float | None:
 
 
 _core_share = _whole("core_share")
-_FIRST_BYTE = _streamed("first_byte_ms")
+_WAITS = {"first byte": _streamed("first_byte_ms"), "first content": _streamed("first_content_ms")}
 _WHOLE_ROWS: tuple[tuple[str, Number, str, bool], ...] = (
     ("requests/s", _whole("requests_per_s"), ",.0f", True),
     ("p50, ms", _whole("p50_ms"), ".2f", True),
@@ -95,7 +95,7 @@ _WHOLE_ROWS: tuple[tuple[str, Number, str, bool], ...] = (
 )
 _STREAM_ROWS: tuple[tuple[str, Number, str, bool], ...] = (
     ("CPU per chunk, us", _streamed("cpu_us"), ".1f", True),
-    ("first byte after, ms", _FIRST_BYTE, ".3f", False),
+    *((f"{what} after, ms", number, ".3f", False) for what, number in _WAITS.items()),
 )
 
 
@@ -125,12 +125,12 @@ def _ratio(results: Results, kind: str, number: Number) -> str:
     return f"{median(per_round):.2f} ({min(per_round):.2f} to {max(per_round):.2f})"
 
 
-def _over_direct(results: Results, kind: str) -> str:
+def _over_direct(results: Results, kind: str, what: str, number: Number) -> str:
     # The upstream is measured directly without TLS only; the handshake is over before the first request.
-    floor = _median(_numbers(results, kind.removesuffix("_tls"), DIRECT, _FIRST_BYTE))
-    waits = [_median(_numbers(results, kind, name, _FIRST_BYTE)) for name in (NGINX, GATEWAY)]
+    floor = _median(_numbers(results, kind.removesuffix("_tls"), DIRECT, number))
+    waits = [_median(_numbers(results, kind, name, number)) for name in (NGINX, GATEWAY)]
     over = [wait - floor if wait is not None and floor is not None else None for wait in waits]
-    label = "first byte over direct, ms" if not kind.endswith("_tls") else "first byte over plain direct, ms"
+    label = f"{what} over {'plain ' if kind.endswith('_tls') else ''}direct, ms"
     return _line(label, ["", *(_text(value, ".3f") for value in over)], "")
 
 

@@ -1,7 +1,7 @@
 """The measuring: the contestants one after the other, round by round, so that a machine's mood hits all alike."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -29,9 +29,10 @@ class Whole(msgspec.Struct, frozen=True):
 
 
 class Streamed(msgspec.Struct, frozen=True):
-    """One load of streams, then streams one by one for the first byte."""
+    """One load of streams, and streams one by one for the first event and the first content."""
 
     first_byte_ms: float
+    first_content_ms: float
     chunks: int = 0
     failures: int = 0
     cpu_us: float | None = None
@@ -136,11 +137,16 @@ class Rounds:
         cpu.load_over()
         per_chunk = cpu.total_s() / max(1, seen.chunks) * 1e6
         return Streamed(
-            first_byte_ms=round(median(waits_ms), 4) if waits_ms else float("nan"),
+            first_byte_ms=_median_of(waits_ms, 0),
+            first_content_ms=_median_of(waits_ms, 1),
             chunks=seen.chunks,
             failures=seen.failures,
             cpu_us=round(per_chunk, 2) if contestant.server is not None else None,
         )
+
+
+def _median_of(waits_ms: Sequence[tuple[float, float]], which: int) -> float:
+    return round(median(wait[which] for wait in waits_ms), 4) if waits_ms else float("nan")
 
 
 class _CpuTime:

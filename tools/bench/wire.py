@@ -15,6 +15,9 @@ _USAGE = {"prompt_tokens": 140, "completion_tokens": 96, "total_tokens": 236}
 END_OF_STREAM = b"0\r\n\r\n"
 """The last chunk of a body in chunked coding (RFC 9112 section 7.1)."""
 _CLOSING_EVENTS = 3
+_WORD = " evening"
+CONTENT = b'"content":"' + _WORD.encode()
+"""What marks a content chunk."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,7 +80,7 @@ def stream_head() -> bytes:
 
 def stream_chunk() -> bytes:
     """Render one content chunk, some 180 bytes of data."""
-    return _http_chunk([_event({"content": " evening"})])
+    return _http_chunk([_event({"content": _WORD})])
 
 
 def stream_tail() -> bytes:

@@ -29,6 +29,7 @@ from freetheai_gateway.domain.standings import ProviderStanding
 from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.log import get_log, request_logger
 from freetheai_gateway.metrics import Gauges, Metrics
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
@@ -92,7 +93,8 @@ class Gateway:
         self._feed = ChangeFeed(database)
         self._limits = build_backend(settings, clock)
         self.limiter = self._limits.limiter
-        self._client = Http1Client()
+        self.outbox = Outbox(asyncio.get_running_loop().call_soon, before=journal.flush)
+        self._client = Http1Client(outbox=self.outbox)
         self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
@@ -127,7 +129,9 @@ class Gateway:
             StoreSettings(url=settings.database.url, durable=settings.journal.fsync), create=True
         )
         journal = Journal.open(
-            JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync), SqlUsage(database)
+            JournalSettings(directory=settings.journal.directory, fsync=settings.journal.fsync),
+            SqlUsage(database),
+            flush_soon=asyncio.get_running_loop().call_soon,
         )
         gateway = cls(settings, database, journal, clock or SystemClock(), surroundings or Surroundings())
         await gateway._start()
@@ -171,7 +175,7 @@ class Gateway:
             OpenAIChat(),
             self._clock,
             get_log("web"),
-            request_logger(settings.log.format, flush_soon=_at_the_end_of_this_turn),
+            request_logger(settings.log.format, flush_soon=asyncio.get_running_loop().call_soon),
             observer=self._observer,
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
@@ -361,11 +365,6 @@ class Gateway:
         if not task.cancelled():
             error = task.exception()
             self._log.error("background_work_ended", work=task.get_name(), error=type(error).__name__)
-
-
-def _at_the_end_of_this_turn(flush: Callable[[], None]) -> bool:
-    asyncio.get_running_loop().call_soon(flush)
-    return True
 
 
 async def _end(task: asyncio.Task[None]) -> None:

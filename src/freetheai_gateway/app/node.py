@@ -57,6 +57,7 @@ async def _serve(gateway: Gateway, listener: socket.socket, duties: Duties) -> N
             render_error=_render_error,
             on_started=started,
             on_drain=lambda: log.info("draining"),
+            outbox=gateway.outbox,
             on_reload=lambda: beside.append(tasks.create_task(duties.reload(dry_run=False))),
         )
         await server.serve([listener])

@@ -13,6 +13,7 @@ from freetheai_gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import ModelKind
+from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
@@ -35,6 +36,9 @@ from freetheai_gateway.web.openapi.route import OpenAPIRoute
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Handler, Route
+
+EXPORTS_A_MINUTE = 5
+"""Of one account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,9 @@ def _pages(services: Services, health: HealthRoutes) -> Pages:
 
 def _account_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:
     sessions = None if services.sign_in is None else services.sign_in.gate
-    owners = Owners(services.authenticator, sessions, services.replace_key)
-    account = AccountRoutes(owners, services.own_account, services.desk, services.personal)
+    exports = RefusalGuard(limit=EXPORTS_A_MINUTE)
+    owners = Owners(services.authenticator, sessions, services.replace_key, exports)
+    account = AccountRoutes(owners, services.own_account, services.desk, services.personal, services.clock)
     return [
         Route("/account", {"GET": pages.account_or(account.show), "DELETE": account.erase}, dialect),
         Route("/account/requests", {"GET": account.requests}, dialect),

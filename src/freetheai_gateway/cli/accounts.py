@@ -195,8 +195,9 @@ def delete(
 ) -> None:
     """Erase an account and what is known of its owner.
 
-    Keys, sessions, usage, name and Discord id go, wherever they stand; sums over everybody stay. Its keys are refused within a second. This can't be undone. The same person can sign up again a day later; who was
-    suspended can't while the suspension would have lasted.
+    Keys, sessions, usage, name and Discord id go, wherever they stand; sums over everybody stay. Its keys are refused
+    within a second. This can't be undone. The same person can sign up again a day later; who was suspended can't while
+    the suspension would have lasted.
     """
     settings = read_settings(config)
     if not yes and not _is_meant(account):

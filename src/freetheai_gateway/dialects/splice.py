@@ -59,6 +59,9 @@ def with_top_level_model(body: bytes, model: str | None, alias: str) -> bytes:
     """
     if model is None:
         return _written_anew(body, alias)
+    usual = b'"model":' + encode(model)
+    if body.count(usual) == 1:
+        return body.replace(usual, b'"model":' + encode(alias))
     splice = ModelSplice(alias)
     if splice.learn(body, model) and splice.count(body) == 1:
         return splice.apply(body)

@@ -21,6 +21,13 @@ from freetheai_gateway.domain.limits import CONCURRENCY_RETRY_S, EXACT_REQUESTS,
 from freetheai_gateway.domain.windows import SlidingWindow
 
 _DAY_S = 86_400
+_REQUESTS, _TOKENS, _CONCURRENCY, _DAY = (
+    Rule.REQUESTS_PER_MINUTE,
+    Rule.TOKENS_PER_MINUTE,
+    Rule.CONCURRENCY,
+    Rule.DAILY_REQUESTS,
+)
+"""Under names of the module: to find a member through its enum costs a Python call, several times a request."""
 
 _UNUSED: Final = SlidingWindow()
 """Stands for every window that nothing was added to yet, and is never added to: most accounts need one or none."""
@@ -43,11 +50,22 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
 class Counters:
     """The counts of one account. `now_s` is monotonic, `wall_s` names the day."""
 
-    __slots__ = ("_requests", "_tokens", "day", "delivered", "images", "reserved", "reserved_images", "running")
+    __slots__ = (
+        "_day_ends_s",
+        "_requests",
+        "_tokens",
+        "day",
+        "delivered",
+        "images",
+        "reserved",
+        "reserved_images",
+        "running",
+    )
 
     def __init__(self) -> None:
         self.running = 0
         self.day = 0
+        self._day_ends_s = _DAY_S
         self.delivered = 0
         """Answers that count on `day`."""
         self.reserved = 0
@@ -101,7 +119,7 @@ class Counters:
 
     def restore_day(self, day: int, delivered: int, images: int = 0) -> None:
         """Take over a day's count from storage, which may lag behind: a count is never lowered."""
-        self._enter_day(day)
+        self._begin_day(day)
         if day == self.day:
             self.delivered = max(self.delivered, delivered)
             self.images = max(self.images, images)
@@ -112,19 +130,19 @@ class Counters:
         rate, tokens, window_s = limits.requests_per_minute, limits.tokens_per_minute, limits.window_s
         if rate is not None:
             used, reset_s = self._requests.standing(now_s, window_s)
-            standings.append(Standing(Rule.REQUESTS_PER_MINUTE, rate, used, reset_s))
+            standings.append(Standing(_REQUESTS, rate, used, reset_s))
         if tokens is not None:
             used, reset_s = self._tokens.standing(now_s, window_s)
-            standings.append(Standing(Rule.TOKENS_PER_MINUTE, tokens, used, reset_s))
+            standings.append(Standing(_TOKENS, tokens, used, reset_s))
         if limits.concurrency is not None:
             reset_s = CONCURRENCY_RETRY_S if self.running else 0.0
-            standings.append(Standing(Rule.CONCURRENCY, limits.concurrency, self.running, reset_s))
+            standings.append(Standing(_CONCURRENCY, limits.concurrency, self.running, reset_s))
         if limits.daily_requests is not None:
-            self._enter_day(day_number(wall_s))
+            self._enter_day(wall_s)
             used = self.delivered + self.reserved
-            standings.append(Standing(Rule.DAILY_REQUESTS, limits.daily_requests, used, self._day_left_s(wall_s)))
+            standings.append(Standing(_DAY, limits.daily_requests, used, self._day_left_s(wall_s)))
         if limits.images_per_day is not None:
-            self._enter_day(day_number(wall_s))
+            self._enter_day(wall_s)
             used = self.images + self.reserved_images
             standings.append(Standing(Rule.IMAGES_PER_DAY, limits.images_per_day, used, self._day_left_s(wall_s)))
         return tuple(standings)
@@ -144,23 +162,23 @@ class Counters:
         rate = limits.requests_per_minute
         if rate is not None and (used := self._requests.used(now_s, window_s)) >= rate:
             wait_s = self._requests.wait_s(rate, now_s, window_s)
-            longest = _longer(longest, Refusal(Rule.REQUESTS_PER_MINUTE, rate, used, wait_s))
+            longest = _longer(longest, Refusal(_REQUESTS, rate, used, wait_s))
         tokens = limits.tokens_per_minute
         if tokens is not None and (used := self._tokens.used(now_s, window_s)) >= tokens:
             wait_s = self._tokens.wait_s(tokens, now_s, window_s)
-            longest = _longer(longest, Refusal(Rule.TOKENS_PER_MINUTE, tokens, used, wait_s))
+            longest = _longer(longest, Refusal(_TOKENS, tokens, used, wait_s))
         slots = limits.concurrency
         if longest is None and slots is not None and self.running >= slots:
-            longest = Refusal(Rule.CONCURRENCY, slots, self.running, CONCURRENCY_RETRY_S)
+            longest = Refusal(_CONCURRENCY, slots, self.running, CONCURRENCY_RETRY_S)
         return longest
 
     def _refusal_of_the_day(self, limits: Limits, wall_s: float, images: int) -> Refusal | None:
         cap, image_cap = limits.daily_requests, limits.images_per_day
         if cap is None and image_cap is None:
             return None
-        self._enter_day(day_number(wall_s))
+        self._enter_day(wall_s)
         if cap is not None and (used := self.delivered + self.reserved) >= cap:
-            return Refusal(Rule.DAILY_REQUESTS, cap, used, self._day_left_s(wall_s))
+            return Refusal(_DAY, cap, used, self._day_left_s(wall_s))
         if image_cap is not None and images and (used := self.images + self.reserved_images) + images > image_cap:
             return Refusal(Rule.IMAGES_PER_DAY, image_cap, used, self._day_left_s(wall_s))
         return None
@@ -174,17 +192,22 @@ class Counters:
         if grant.limits.images_per_day is not None:
             self.reserved_images -= grant.images
 
-    def _enter_day(self, day: int) -> None:
+    def _enter_day(self, wall_s: float) -> None:
+        if wall_s >= self._day_ends_s:
+            self._begin_day(day_number(wall_s))
+
+    def _begin_day(self, day: int) -> None:
         # Only forward: a wall clock that is set back over midnight must not hand out the day a second time.
         if day > self.day:
             self.day = day
+            self._day_ends_s = (day + 1) * _DAY_S
             self.delivered = 0
             self.reserved = 0
             self.images = 0
             self.reserved_images = 0
 
     def _day_left_s(self, wall_s: float) -> float:
-        return (self.day + 1) * _DAY_S - wall_s
+        return self._day_ends_s - wall_s
 
 
 def _longer(first: Refusal | None, second: Refusal) -> Refusal:

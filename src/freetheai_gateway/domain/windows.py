@@ -49,8 +49,11 @@ class SlidingWindow:
 
     def standing(self, now_s: float, length_s: float) -> tuple[int, float]:
         """Tell what is used, and the seconds until the window is empty and the whole limit is back."""
-        used = self.used(now_s, length_s)
-        return used, self._times[-1] + length_s - now_s if used else 0.0
+        times = self._times
+        if times and times[0] + length_s <= now_s:
+            self._forget(now_s, length_s)
+        used = self._total
+        return used, times[-1] + length_s - now_s if used else 0.0
 
     def add(self, amount: int, now_s: float, length_s: float, *, exact: bool) -> float:
         """Count an event now; returns the time it was given, by which `take_back` finds it."""

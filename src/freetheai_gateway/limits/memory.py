@@ -53,7 +53,7 @@ class MemoryLease:
     @property
     def standings(self) -> Sequence[Standing]:
         """Where the account stands; worked out when asked, so that every reset counts from now."""
-        return self._limiter.standing(self.account.id, self.grant.limits)
+        return self._limiter.standings_now(self.account.counters, self.grant.limits)
 
     def settle(self, *, delivered: bool, tokens: int = 0, images: int = 0) -> None:
         """Free the slot, keep or give back the day's reservations, charge tokens; only the first call counts."""
@@ -89,7 +89,10 @@ class MemoryLimiter:
     def standing(self, account_id: str, limits: Limits) -> Sequence[Standing]:
         """Tell where an account stands now, one entry per limit that it has."""
         account = self._accounts.get(account_id)
-        counters = account.counters if account else Counters()
+        return self.standings_now(account.counters if account else Counters(), limits)
+
+    def standings_now(self, counters: Counters, limits: Limits) -> Sequence[Standing]:
+        """Tell where these counts stand now."""
         return counters.standings(limits, self._clock.monotonic(), self._clock.wall())
 
     async def standings_of(self, accounts: Mapping[str, Limits]) -> dict[str, Sequence[Standing]]:
@@ -114,7 +117,8 @@ class MemoryLimiter:
         self, account_id: str, limits: Limits, *, wait_s: float = 0.0, images: int = 0
     ) -> MemoryLease | Refusal:
         """Admit or refuse one request; a refusal consumes nothing (see `services.ports.Limiter`)."""
-        self._sweep()
+        if len(self._round) >= _SWEPT_PER_ADMISSION:  # with one account there is nothing to gain
+            self._sweep()
         account = self._accounts.get(account_id) or self._track(account_id)
         if account.waiting:
             # Raised limits let those in first who have waited; after this a free slot means that nobody waits.
@@ -191,8 +195,6 @@ class MemoryLimiter:
     def _sweep(self) -> None:
         """Look at the next accounts of the round and drop the idle ones."""
         accounts = self._round
-        if len(accounts) < _SWEPT_PER_ADMISSION:
-            return  # nothing to gain, and with one account this would be every admission
         now_s, wall_s = self._clock.monotonic(), self._clock.wall()
         for _ in range(_SWEPT_PER_ADMISSION):
             account = accounts.popleft()

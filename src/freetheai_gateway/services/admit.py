@@ -5,8 +5,8 @@ from math import ceil
 from freetheai_gateway.clock import Clock, rfc3339
 from freetheai_gateway.dialects.protocol import LimitHeaderNames
 from freetheai_gateway.domain.accounts import AccountState, Caller, is_paused
-from freetheai_gateway.domain.catalogue import Model
-from freetheai_gateway.domain.limits import Refusal, Rule, Standing
+from freetheai_gateway.domain.catalogue import Model, Tier
+from freetheai_gateway.domain.limits import UNLIMITED, Refusal, Rule, Standing
 from freetheai_gateway.errors import (
     AccessDenied,
     AccountPaused,
@@ -20,6 +20,8 @@ from freetheai_gateway.errors import (
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.limit_headers import limit_headers
 from freetheai_gateway.services.ports import Lease, Limiter, RefusalCounter
+
+_ACTIVE = AccountState.ACTIVE
 
 
 class Admission:
@@ -37,18 +39,16 @@ class Admission:
 
         Raises `AccessDenied`, `LimitExceeded` and kin.
         """
+        account = caller.account
         self._check_refusals(caller)
         try:
             self.check_account(caller)
-            check_access(caller, model, offer)
-            lease = await self._limiter.admit(
-                caller.account.id,
-                offer.limits_of(caller.account),
-                wait_s=offer.concurrency_wait_s,
-                images=images,
-            )
+            tier = offer.tier_of(account)
+            check_access(caller, model, offer, tier)
+            limits = UNLIMITED if account.unlimited else tier.limits
+            lease = await self._limiter.admit(account.id, limits, wait_s=offer.concurrency_wait_s, images=images)
             if isinstance(lease, Refusal):
-                raise limit_error(lease, offer.tier_of(caller.account).name, names, self._clock.wall())
+                raise limit_error(lease, tier.name, names, self._clock.wall())
         except (AccessDenied, LimitExceeded):
             self._refusals.count(caller.key_id, self._clock.monotonic())
             raise
@@ -66,6 +66,8 @@ class Admission:
     def check_account(self, caller: Caller) -> None:
         """Check that the account is served at all. Raises `AccessDenied`."""
         account = caller.account
+        if account.state is _ACTIVE:
+            return
         if account.state is AccountState.LEFT:
             raise AccessDenied(
                 "This account's owner left the Discord server; join it again to use the key.",
@@ -77,18 +79,16 @@ class Admission:
             raise AccountPaused(f"This account is paused{until}{why}. Ask the operator to restore it.")
 
 
-def check_access(caller: Caller, model: Model, offer: Offer) -> None:
+def check_access(caller: Caller, model: Model, offer: Offer, tier: Tier) -> None:
     """Check the account's tier against the model's, and that the model can be called at all."""
-    if not caller.account.unlimited:
-        tier = offer.tier_of(caller.account)
-        if tier.level < model.tier_level:
-            needed = offer.catalogue.tier_that_opens(model)
-            name = needed.name if needed is not None else f"level {model.tier_level}"
-            raise AccessDenied(
-                f"{model.id} needs tier {name}; you have {tier.name}.",
-                param="model",
-                details={"required_tier": name, "tier": tier.name},
-            )
+    if tier.level < model.tier_level and not caller.account.unlimited:
+        needed = offer.catalogue.tier_that_opens(model)
+        name = needed.name if needed is not None else f"level {model.tier_level}"
+        raise AccessDenied(
+            f"{model.id} needs tier {name}; you have {tier.name}.",
+            param="model",
+            details={"required_tier": name, "tier": tier.name},
+        )
     if not offer.is_set_up(model, unlimited=caller.account.unlimited):
         raise ProviderUnavailable(
             f"{model.id} is listed but not set up on this server.",

@@ -33,6 +33,7 @@ from freetheai_gateway.services.provider_errors import MAX_RETRY_AFTER_S, RETRY_
 
 _LOG = get_log("pools")
 
+_READY = Readiness.READY
 _DRAW: Draw = random  # noqa: S311 - spreads load, no secret
 
 CACHED_FROM_BYTES = 4_096
@@ -160,7 +161,7 @@ class Course:
         return [seat for seat in self._fleet.seats(self._upstreams) if self._is_ready(seat)]
 
     def _is_ready(self, seat: Seat) -> bool:
-        return self._offer.providers[seat.upstream.provider].readiness() is Readiness.READY
+        return self._offer.providers[seat.upstream.provider].readiness() is _READY
 
     def _sticky(self) -> bytes:
         """Name the conversation where a prompt cache may know it; empty where it is too short for one."""

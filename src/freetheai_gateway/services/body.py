@@ -44,9 +44,9 @@ class Body:
 
     async def read_all(self, limit: int) -> bytes:
         """Read the whole body. Raises `MalformedReply` where it is over the limit."""
-        parts = []
+        parts: list[bytes] = []
         size = 0
-        while data := await self.read():
+        while not (parts and self._reply.at_end and self._inflate is None) and (data := await self.read()):
             size += len(data)
             if size > limit:
                 raise MalformedReply("the body is too large")

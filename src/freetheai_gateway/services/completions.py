@@ -68,9 +68,13 @@ class Completions:
         try:
             now = trace.started_wall + trace.elapsed_s()
             sink.add_lines(limit_lines(lease.standings, dialect.limit_headers, now))
-            await self._answer(
-                Exchange(dialect, request, sent.body, sent.headers, model, upstreams, offer, sink, trace, settlement)
+            exchange = Exchange(
+                dialect, request, sent.body, sent.headers, model, upstreams, offer, sink, trace, settlement
             )
+            if request.streamed:
+                await self._stream(exchange)
+            else:
+                await self._dispatcher.answer(exchange, relay_whole)
         except GatewayError as error:
             settlement.fail(error)
             raise
@@ -80,10 +84,7 @@ class Completions:
         finally:
             settlement.abandon()
 
-    async def _answer(self, exchange: Exchange) -> None:
-        if not exchange.request.streamed:
-            await self._dispatcher.answer(exchange, relay_whole)
-            return
+    async def _stream(self, exchange: Exchange) -> None:
         exchange.sink.keep_alive(exchange.dialect.keepalive)
         self.open_streams += 1
         try:

@@ -51,7 +51,7 @@ class TokenCounter:
         model = offer.find_model(request.model, ModelKind.CHAT)
         trace.model = model.id
         self._admission.check_account(caller)
-        check_access(caller, model, offer)
+        check_access(caller, model, offer, offer.tier_of(caller.account))
         upstream = _native(model, offer, unlimited=caller.account.unlimited)
         if upstream is not None:
             counted = await self._ask(upstream, request, sent, offer, trace)

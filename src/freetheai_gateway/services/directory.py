@@ -15,6 +15,8 @@ from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.services.image_ports import ImageMaker
 from freetheai_gateway.services.ports import Provider, Readiness
 
+_NOT_CONFIGURED = Readiness.NOT_CONFIGURED
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -98,16 +100,14 @@ class Offer:
 
     def is_set_up(self, model: Model, *, unlimited: bool = False) -> bool:
         """Whether any upstream of the model can be had: by members, or by an account without limits."""
-        return any(
-            provider.readiness() is not Readiness.NOT_CONFIGURED for _, provider in self._usable[model.id, unlimited]
-        )
+        return bool(self.upstreams_of(model, unlimited=unlimited))
 
     def upstreams_of(self, model: Model, *, unlimited: bool) -> list[Upstream]:
         """Find the model's upstreams whose provider has what it needs and may be used by the account."""
         return [
             upstream
             for upstream, provider in self._usable[model.id, unlimited]
-            if provider.readiness() is not Readiness.NOT_CONFIGURED
+            if provider.readiness() is not _NOT_CONFIGURED
         ]
 
 

@@ -44,6 +44,11 @@ class Attempt:
         self.reply.content_came()
         self._place.came_alive(self._clock.monotonic())
 
+    def all_came(self) -> None:
+        """Note a whole reply; for its first content nobody set a deadline."""
+        self.begun = True
+        self._place.came_alive(self._clock.monotonic())
+
 
 Relay = Callable[[Attempt, Exchange], Awaitable[None]]
 

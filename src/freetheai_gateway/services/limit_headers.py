@@ -10,6 +10,7 @@ from freetheai_gateway.dialects.protocol import LimitHeaderNames
 from freetheai_gateway.domain.limits import Rule, Standing
 from freetheai_gateway.errors import whole_seconds
 
+_REQUESTS_RULE, _CONCURRENCY_RULE, _DAY_RULE = Rule.REQUESTS_PER_MINUTE, Rule.CONCURRENCY, Rule.DAILY_REQUESTS
 _RATE = b"\r\nx-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n%b: %d\r\n%b: %d\r\n%b: %b"
 _CONCURRENCY = b"\r\nx-concurrency-limit: %d\r\nx-concurrency-remaining: %d"
 _DAY = b"\r\nx-dailylimit-limit: %d\r\nx-dailylimit-remaining: %d\r\nx-dailylimit-reset: %d"
@@ -22,15 +23,17 @@ def limit_lines(standings: Sequence[Standing], names: LimitHeaderNames, now: flo
     """
     lines = b""
     for standing in standings:
-        rule, limit, remaining = standing.rule, standing.limit, standing.remaining
-        if rule is Rule.REQUESTS_PER_MINUTE:
+        rule, limit = standing.rule, standing.limit
+        remaining = limit - standing.used
+        remaining = max(remaining, 0)
+        if rule is _REQUESTS_RULE:
             reset = whole_seconds(standing.reset_s)
             sdk_reset = rfc3339(now + reset).encode() if names.reset_is_timestamp else b"%ds" % reset
             named = (names.limit, limit, names.remaining, remaining, names.reset, sdk_reset)
             lines += _RATE % (limit, remaining, reset, *named)
-        elif rule is Rule.CONCURRENCY:
+        elif rule is _CONCURRENCY_RULE:
             lines += _CONCURRENCY % (limit, remaining)
-        elif rule is Rule.DAILY_REQUESTS:
+        elif rule is _DAY_RULE:
             lines += _DAY % (limit, remaining, whole_seconds(standing.reset_s))
     return lines
 

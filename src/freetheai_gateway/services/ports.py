@@ -108,6 +108,11 @@ class UpstreamReply(Protocol):
         """Names in lower case, in the order they came."""
         ...
 
+    @property
+    def at_end(self) -> bool:
+        """Whether all of the body was taken; where it is false only another `read` can tell."""
+        ...
+
     async def read(self) -> bytes:
         """Wait for body bytes and take all that have arrived; `b""` at the clean end. Raises `UpstreamFailed`."""
         ...
@@ -322,7 +327,10 @@ class Ledger(Protocol):
     """Where the record of a finished request goes before its last bytes are sent."""
 
     def append(self, record: UsageRecord) -> None:
-        """Keep the record so that it survives `kill -9`; returns when it is written, never blocks on a database."""
+        """Keep the record; it survives `kill -9` before anything is sent that was put into the `Outbox` after it.
+
+        Never blocks on a database, never raises.
+        """
         ...
 
 

@@ -30,8 +30,7 @@ async def relay_whole(attempt: Attempt, exchange: Exchange) -> None:
     except (MalformedReply, UpstreamSaidError) as fault:
         raise from_fault(fault, trace) from fault
     trace.mark_first_token()
-    attempt.content_came()
-    attempt.begun = True
+    attempt.all_came()
     estimate = len(answer.body) // BYTES_PER_TOKEN
     settlement.note_usage(answer.usage, delivered=answer.delivered, output_tokens=estimate)
     settlement.succeed()

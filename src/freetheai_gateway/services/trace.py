@@ -106,7 +106,10 @@ class Trace:
 
     def end_wait(self) -> None:
         """Note that the upstream has given something for the client."""
-        self._waited_s, self._waits_since = self.upstream_s, None
+        since = self._waits_since
+        if since is not None:
+            self._waited_s += self._clock.monotonic() - since
+            self._waits_since = None
 
     def mark_first_token(self) -> None:
         """Note that the first content goes to the client now; later calls change nothing."""

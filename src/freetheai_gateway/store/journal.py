@@ -1,22 +1,22 @@
 """The journal: where the record of a finished request is safe before its last bytes are sent.
 
-`append` is one `write(2)` of one line to a file that only this process writes (O_APPEND, mode 0600): the kernel keeps
-what was written when the process is killed, and with `fsync` the disk does when the power fails. A drain moves the
-records into the database soon after:
+The lines of one turn of the event loop are one `write(2)` to a file that only this process writes (O_APPEND, mode
+0600): the kernel keeps what was written when the process is killed, and with `fsync` the disk does when the power
+fails. Who sends last bytes calls `flush` first (`outbox`). A drain moves the records into the database soon after:
 
 1. The active file is sealed: a new one takes its place. While sealed files wait for a database that is away, no
    further file is made, and the active one grows on disk, not in memory.
 2. Sealed files and those of dead processes are read in batches; each is one transaction, idempotent by request id.
 3. A file is deleted when the database has all of it. A crash before that replays it, and nothing counts twice.
 
-Where the disk refuses a line, the record waits in memory (at most `kept_records` of them), is logged as an error and
-goes into the database with the next drain: the request that it describes was served and must not fail for it.
+Where the disk refuses lines, their records wait in memory (at most `kept_records` of them), are logged as an error and
+go into the database with the next drain: the requests that they describe were served and must not fail for it.
 """
 
 import asyncio
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +30,12 @@ from freetheai_gateway.store.errors import JournalUnavailable, RecordsRefused
 from freetheai_gateway.store.segment import SUFFIX, Segment
 
 _LOG = get_log("journal")
+
+FlushSoon = Callable[[Callable[[], None]], object]
+
+
+def _at_once(flush: Callable[[], None]) -> None:
+    flush()
 
 
 class RecordSink(Protocol):
@@ -46,7 +52,7 @@ class JournalSettings:
 
     directory: Path = Path("freetheai-journal")
     fsync: bool = False
-    """Each `append` waits for the disk, on the event loop's thread; use with `StoreSettings.durable`."""
+    """Each `flush` waits for the disk, on the event loop's thread; use with `StoreSettings.durable`."""
     drain_s: float = 0.5
     """Pause between drains."""
     drain_records: int = 500
@@ -63,8 +69,11 @@ class Journal:
     `open` it, `run` it as a task, and after the last request cancel that task and `close` it.
     """
 
-    def __init__(self, settings: JournalSettings, sink: RecordSink, active: Segment) -> None:
+    def __init__(self, settings: JournalSettings, sink: RecordSink, active: Segment, flush_soon: FlushSoon) -> None:
         self._settings = settings
+        self._flush_soon = flush_soon
+        self._appended: list[tuple[UsageRecord, bytes]] = []
+        """Records of this turn with their lines, which no disk has yet."""
         self._sink = sink
         self._active = active
         self._sealed: deque[Segment] = deque()
@@ -74,28 +83,51 @@ class Journal:
         self._refused_names: set[str] = set()
 
     @classmethod
-    def open(cls, settings: JournalSettings, sink: RecordSink) -> Self:
-        """Make the directory (mode 0700) and this process's first file. Raises `JournalUnavailable`."""
+    def open(cls, settings: JournalSettings, sink: RecordSink, flush_soon: FlushSoon = _at_once) -> Self:
+        """Make the directory (mode 0700) and this process's first file. Raises `JournalUnavailable`.
+
+        `flush_soon` may put a `flush` off to the end of the loop's turn.
+        """
         try:
             settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return cls(settings, sink, Segment.create(settings.directory))
+            return cls(settings, sink, Segment.create(settings.directory), flush_soon)
         except OSError as error:
             raise JournalUnavailable(settings.directory, os.strerror(error.errno or 0)) from None
 
     @property
     def pending(self) -> int:
         """How many records are not in the database yet; files of dead processes count from their adoption on."""
-        return self._active.pending + sum(segment.pending for segment in self._sealed) + len(self._kept)
+        return (
+            len(self._appended)
+            + self._active.pending
+            + sum(segment.pending for segment in self._sealed)
+            + len(self._kept)
+        )
 
     def append(self, record: UsageRecord) -> None:
-        """Keep the record so that it survives `kill -9`; never raises, never waits for a database."""
+        """Keep the record; it survives `kill -9` after the next `flush`. Never raises, never waits for a database."""
+        try:
+            line = encode(record)
+        except (ValueError, OverflowError) as error:
+            self._keep(record, error)
+            return
+        self._appended.append((record, line))
+        if len(self._appended) == 1:
+            self._flush_soon(self.flush)
+
+    def flush(self) -> None:
+        """Make safe what was appended; costs nothing where nothing was."""
+        if not self._appended:
+            return
+        appended, self._appended = self._appended, []
         active = self._active
         try:
-            active.append(encode(record) + b"\n")
+            active.append(appended)
             if self._settings.fsync:
                 active.sync()
-        except (OSError, ValueError, OverflowError) as error:
-            self._keep(record, error)
+        except OSError as error:
+            for record, _ in appended:
+                self._keep(record, error)
         if active.pending >= self._settings.drain_records:
             self._full.set()
 
@@ -132,6 +164,7 @@ class Journal:
 
         Raises `StoreUnavailable` or `OSError`; what is not moved then stays where it is.
         """
+        self.flush()
         async with self._draining:
             await self._adopt()
             await self._drain_kept()
@@ -195,6 +228,7 @@ class Journal:
             await self.drain_once()
         except Exception as error:  # noqa: BLE001 - the files keep the records; the end of the process goes on
             _LOG.error("journal_drain_failed", error=type(error).__name__, pending=self.pending)
+        self.flush()
         for record in self._kept:
             _LOG.error("usage_record_lost", request_id=record.request_id)
         for segment in self._sealed:

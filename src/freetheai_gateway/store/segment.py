@@ -7,6 +7,7 @@ it; hence the look at the link count under the lock.
 
 import errno
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
@@ -18,6 +19,9 @@ from freetheai_gateway.jsonc import Decoder, InvalidJSON
 
 SUFFIX = ".jsonl"
 _CHUNK_BYTES = 256 * 1024
+MOST_REMEMBERED = 2_000
+"""Records of a file that are kept in memory too, so that a drain need not read what was written a moment ago; a file
+with more of them, which a database that is away makes, is read."""
 _decode = Decoder(UsageRecord)
 
 
@@ -33,7 +37,7 @@ class Batch:
 class Segment:
     """One locked file. `pending` counts the lines that no database has yet."""
 
-    __slots__ = ("_drained_bytes", "_fd", "_is_torn", "path", "pending")
+    __slots__ = ("_drained_bytes", "_fd", "_is_torn", "_remembered", "path", "pending")
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
@@ -41,6 +45,13 @@ class Segment:
         self._fd = fd
         self._drained_bytes = 0
         self._is_torn = False
+        self._remembered: list[UsageRecord] | None = None
+        """Every record of the file that is not drained; `None` where the file alone knows them."""
+
+    @property
+    def remembered(self) -> int:
+        """How many records are in memory."""
+        return len(self._remembered or ())
 
     @classmethod
     def create(cls, directory: Path) -> Self:
@@ -49,7 +60,9 @@ class Segment:
             path = directory / (new_id("journal") + SUFFIX)
             fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             if _lock(fd):
-                return cls(path, fd)
+                segment = cls(path, fd)
+                segment._remembered = []
+                return segment
             os.close(fd)  # another process took it for a dead one and deletes it
 
     @classmethod
@@ -64,16 +77,34 @@ class Segment:
         os.close(fd)
         return None
 
-    def append(self, line: bytes) -> None:
-        """Write a line, its end included, with one `write(2)`. Raises `OSError`, also where not all was written."""
-        if self._is_torn:
-            line = b"\n" + line
-        written = os.write(self._fd, line)
-        if written != len(line):
-            self._is_torn = True
+    def append(self, records: Sequence[tuple[UsageRecord, bytes]]) -> None:
+        """Write records, each given with its line, with one `write(2)`. Raises `OSError`, also where not all fit.
+
+        What is there of lines that did not all fit is cut off again; where it can't be, a line end follows it.
+        """
+        lines = [line for _, line in records]
+        text = b"\n".join((b"", *lines, b"") if self._is_torn else (*lines, b""))
+        written = os.write(self._fd, text)
+        if written != len(text):
+            self._is_torn = not self._cut_off(written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._is_torn = False
-        self.pending += 1
+        self.pending += len(lines)
+        if self._remembered is not None:
+            self._remembered += [record for record, _ in records]
+            if len(self._remembered) > MOST_REMEMBERED:
+                self._remembered = None
+
+    def _cut_off(self, length: int) -> bool:
+        """Take back the end of the file, and tell whether that worked.
+
+        Its caller keeps the records elsewhere; those that stay here too are told by their ids when they are inserted.
+        """
+        try:
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - length)
+        except OSError:
+            return False
+        return True
 
     def sync(self) -> None:
         """Wait until what was written is on the disk. Raises `OSError`."""
@@ -88,10 +119,12 @@ class Segment:
         self.pending = lines
 
     def read_batch(self, limit: int) -> Batch | None:
-        """Decode up to `limit` lines after what is drained; `None` at the end. Raises `OSError`.
+        """Give up to `limit` records after what is drained; `None` at the end. Raises `OSError`.
 
         The last line may lack its end: the process was killed, or the disk was full, in mid-write.
         """
+        if self._remembered is not None:
+            return Batch(self._remembered[:limit], 0, 0) if self._remembered else None
         size = _CHUNK_BYTES
         while True:
             chunk = os.pread(self._fd, size, self._drained_bytes)
@@ -107,6 +140,8 @@ class Segment:
 
     def advance(self, batch: Batch) -> None:
         """Count a batch as drained."""
+        if self._remembered is not None:
+            del self._remembered[: len(batch.records)]
         self._drained_bytes = batch.end
         self.pending = max(0, self.pending - len(batch.records) - batch.unreadable)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Insert = sqlite.Insert | postgresql.Insert
 
 
-def _insert(table: Table, dialect_name: str) -> "Insert":
+def insert_new(table: Table, dialect_name: str) -> "Insert":
+    """Insert a row whose key is free."""
     if dialect_name == "postgresql":
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 35 ms that SQLite does not need
 
@@ -29,12 +30,12 @@ def _insert(table: Table, dialect_name: str) -> "Insert":
 
 def insert_or_ignore(table: Table, dialect_name: str) -> "Insert":
     """Insert a row unless its key is taken."""
-    return _insert(table, dialect_name).on_conflict_do_nothing()
+    return insert_new(table, dialect_name).on_conflict_do_nothing()
 
 
 def insert_or_add(table: Table, dialect_name: str) -> "Insert":
     """Insert a row, or add its numbers to the row that has its key: what a roll-up needs."""
-    statement = _insert(table, dialect_name)
+    statement = insert_new(table, dialect_name)
     sums = {column.name: column + statement.excluded[column.name] for column in table.columns if not column.primary_key}
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=sums)
 

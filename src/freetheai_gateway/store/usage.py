@@ -16,6 +16,7 @@ from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import InvalidCursor, ModelRequests, Page, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
+from freetheai_gateway.store.errors import StoreConflict
 from freetheai_gateway.store.schema import (
     USAGE_DAY_ACCOUNTS,
     USAGE_DAY_MODELS,
@@ -24,7 +25,7 @@ from freetheai_gateway.store.schema import (
     USAGE_RECORDS,
     USAGE_TOTALS,
 )
-from freetheai_gateway.store.upserts import ManyRows, insert_or_add, insert_or_ignore
+from freetheai_gateway.store.upserts import ManyRows, insert_new, insert_or_add
 
 _DAY_S = 86_400
 _HOUR_S = 3_600
@@ -108,7 +109,7 @@ class _Inserts:
             return ManyRows(insert_or_add(table, dialect), connection)
 
         return cls(
-            records=ManyRows(insert_or_ignore(USAGE_RECORDS, dialect), connection),
+            records=ManyRows(insert_new(USAGE_RECORDS, dialect), connection),
             days=adding(USAGE_DAYS),
             models=adding(USAGE_DAY_MODELS),
             accounts=adding(USAGE_DAY_ACCOUNTS),
@@ -131,12 +132,20 @@ class SqlUsage:
         unique = {record.request_id: record for record in records}
         if not unique:
             return 0
-        async with self._database.write("inserting usage records") as connection:
-            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": list(unique)})).scalars():
-                del unique[known]
-            if unique:
+        try:
+            async with self._database.write("inserting usage records") as connection:
                 await self._insert_new(connection, list(unique.values()))
+        except StoreConflict:  # a journal is replayed: only then is it worth while to look for what is there
+            return await self._insert_unknown(unique)
         return len(unique)
+
+    async def _insert_unknown(self, records: dict[str, UsageRecord]) -> int:
+        async with self._database.write("inserting usage records") as connection:
+            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": list(records)})).scalars():
+                del records[known]
+            if records:
+                await self._insert_new(connection, list(records.values()))
+        return len(records)
 
     async def _insert_new(self, connection: AsyncConnection, new: Sequence[UsageRecord]) -> None:
         inserts = self._inserts

@@ -68,6 +68,11 @@ class FakeReply:
         """All bytes of the body, whatever else is planned."""
         return b"".join(step for step in self._script if isinstance(step, bytes))
 
+    @property
+    def at_end(self) -> bool:
+        """Leave it to `read`."""
+        return False
+
     async def read(self) -> bytes:
         """Take the next step."""
         while self._left:

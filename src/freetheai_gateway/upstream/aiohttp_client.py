@@ -139,6 +139,11 @@ class AiohttpReply:
         self.status: int = response.status
         self.headers: Sequence[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in response.raw_headers]
 
+    @property
+    def at_end(self) -> bool:
+        """Whether all of the body was taken, as far as can be told without a read."""
+        return self._closed
+
     async def read(self) -> bytes:
         """Wait for body bytes and take all that have arrived; `b""` at the clean end. Raises `UpstreamFailed`."""
         if self._closed:

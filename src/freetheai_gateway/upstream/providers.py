@@ -128,6 +128,8 @@ class HTTPProvider:
             key_limits=config.key_limits,
             daily_budget_micro_usd=config.daily_budget_micro_usd,
         )
+        self._readiness = Readiness.READY if config.api_keys else Readiness.NOT_CONFIGURED
+        self._dialects = tuple(self._api.paths)
         if self._api.version_path:
             self._base_path = self._base_path.removesuffix(self._api.version_path)
         self._headers = [_call_headers(self._api, key, config.headers) for key in config.api_keys]
@@ -150,11 +152,11 @@ class HTTPProvider:
     @property
     def dialects(self) -> tuple[DialectName, ...]:
         """What it speaks, the one to translate into first."""
-        return tuple(self._api.paths)
+        return self._dialects
 
     def readiness(self) -> Readiness:
         """Say whether it can be called; a provider without a key is listed but can't be."""
-        return Readiness.READY if self._config.api_keys else Readiness.NOT_CONFIGURED
+        return self._readiness
 
     def call(self, call: ProviderCall, key_index: int) -> UpstreamRequest:
         """Address and authenticate a rendered request with one of the keys."""

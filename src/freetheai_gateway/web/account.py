@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from freetheai_gateway.clock import rfc3339
+from freetheai_gateway.clock import Clock, rfc3339
 from freetheai_gateway.domain.accounts import Account
 from freetheai_gateway.errors import (
     AccessDenied,
     InvalidRequest,
+    LimitExceeded,
     ProviderUnavailable,
     ReadOnlyKey,
     Unauthenticated,
+    whole_seconds,
 )
 from freetheai_gateway.jsonc import Decoder, InvalidJSON, encode
 from freetheai_gateway.services.accounts import AccountDesk, UnknownAccount, UnknownKey
@@ -28,7 +30,7 @@ from freetheai_gateway.services.key_desk.gates import Refused
 from freetheai_gateway.services.login import Visitor
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.personal_data import PersonalData
-from freetheai_gateway.services.ports import InvalidCursor, Page, StoreFailed
+from freetheai_gateway.services.ports import InvalidCursor, Page, RefusalCounter, StoreFailed
 from freetheai_gateway.web.credentials import presented_key
 from freetheai_gateway.web.query import read_fields
 from freetheai_gateway.web.request import Request, read_body
@@ -79,12 +81,30 @@ class Owners:
     authenticator: Authenticator
     sessions: "SessionGate | None" = None
     replace_key: ReplaceKey | None = None
+    exports: RefusalCounter | None = None
+    """Counts exports, of which each reads everything that is kept about somebody."""
+
+    def check_exports(self, account_id: str, now: float) -> None:
+        """Count an export. Raises `LimitExceeded` where there were too many."""
+        if self.exports is None:
+            return
+        wait_s = self.exports.blocked(account_id, now)
+        if wait_s is not None:
+            raise LimitExceeded(
+                f"Your data was downloaded often just now; try again in {whole_seconds(wait_s)} s.",
+                code="refusals",
+                retry_after_s=wait_s,
+            )
+        self.exports.count(account_id, now)
 
 
 class AccountRoutes:
     """Handlers over what the services know of one account."""
 
-    def __init__(self, owners: Owners, own: OwnAccount, desk: AccountDesk, personal: PersonalData) -> None:
+    def __init__(
+        self, owners: Owners, own: OwnAccount, desk: AccountDesk, personal: PersonalData, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._owners = owners
         self._own = own
         self._desk = desk
@@ -107,6 +127,7 @@ class AccountRoutes:
     async def export(self, request: Request, response: Response) -> None:
         """Answer `GET /v1/account/export`: everything that is kept about the owner, as a file."""
         owner = await self._owner(request, response)
+        self._owners.check_exports(owner.account.id, self._clock.monotonic())
         with _translated():
             body = await self._personal.export(owner.account.id)
         response.add_headers(((b"content-disposition", b'attachment; filename="my-data.json"'),))

@@ -51,11 +51,14 @@ class GatewayASGI:
         self._keepalive_s = keepalive_s
         self._lost = lost
         self._proxies = proxies
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         connection = scope["extensions"][EXTENSION]
-        task = asyncio.current_task()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call
+        task = asyncio.current_task(self._loop)
         assert task is not None
         client = scope.get("client")
         request = Request(

@@ -3,11 +3,12 @@
 Redirects lead to Discord or to one of our own pages by its name in a table; nothing that was sent decides where to.
 """
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.errors import GatewayError, LimitExceeded, ProviderUnavailable, whole_seconds
-from freetheai_gateway.services.login import HOME, Login
+from freetheai_gateway.services.login import DESTINATIONS, HOME, Login
 from freetheai_gateway.services.ports import RefusalCounter, StoreFailed
 from freetheai_gateway.web.pages.frame import SECURITY
 from freetheai_gateway.web.query import read_fields
@@ -21,6 +22,7 @@ EVERYONE = "*"
 """What all addresses together are counted under: Discord bans an address of ours that sends it too much nonsense."""
 ALL_FAILED_A_MINUTE = 300
 _MOST_FORM_BYTES = 1024
+_ONCE = "here"
 
 
 class LoginRoutes:
@@ -38,7 +40,12 @@ class LoginRoutes:
     async def begin(self, request: Request, response: Response) -> None:
         """Answer `GET /login?to=…`: off to Discord, with a cookie of this browser's own. Raises `LimitExceeded`."""
         self._check_pace(request.sender())
-        attempt = self._login.begin(read_fields(request.query).get("to", HOME))
+        fields = read_fields(request.query)
+        elsewhere = self._from_elsewhere(request, fields)
+        if elsewhere:
+            await _redirect(response, elsewhere)
+            return
+        attempt = self._login.begin(fields.get("to", HOME))
         await _redirect(response, attempt.url, self._gate.cookies.keep_attempt(attempt.secret))
 
     async def back(self, request: Request, response: Response) -> None:
@@ -75,6 +82,18 @@ class LoginRoutes:
         except StoreFailed:
             raise _away() from None
         await _redirect(response, "/account", self._gate.cookies.drop(self._gate.cookies.session))
+
+    def _from_elsewhere(self, request: Request, fields: Mapping[str, str]) -> str:
+        """Give where to begin instead, where the browser knows us by another name than Discord sends it back to.
+
+        Cookies belong to a name: `localhost` has none of `127.0.0.1`. Once only, because a proxy may rewrite the name.
+        """
+        host = request.header(b"host").decode("latin-1").lower()
+        origin = self._gate.cookies.origin
+        if not host or _ONCE in fields or host == origin.partition("://")[2]:
+            return ""
+        wanted = fields.get("to", HOME)
+        return f"{origin}/login?to={wanted if wanted in DESTINATIONS else HOME}&{_ONCE}=1"
 
     def _check_pace(self, sender: str) -> None:
         now = self._clock.monotonic()

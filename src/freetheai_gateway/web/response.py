@@ -1,7 +1,7 @@
 """The answer to one request: headers that every response carries, streams, signs of life, and errors."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.errors import ClientCanceled, GatewayError, ProviderUnavailable, whole_seconds
@@ -43,7 +43,7 @@ class Response:
         self._connection = connection
         self._trace = trace
         self._keepalive_s = keepalive_s
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lines = b""
         self._started = False
         self._finished = False
@@ -95,8 +95,9 @@ class Response:
     def keep_alive(self, sign_of_life: bytes) -> None:
         """Answer as a stream, with a sign of life whenever nothing else was sent for `keepalive_s`."""
         self._sign_of_life = sign_of_life
-        self._last_write = self._loop.time()
-        self._timer = self._loop.call_later(self._keepalive_s, self._tick)
+        self._loop = loop = asyncio.get_running_loop()
+        self._last_write = loop.time()
+        self._timer = loop.call_later(self._keepalive_s, self._tick)
 
     async def write(self, data: bytes) -> None:
         """Send bytes of a stream."""
@@ -111,9 +112,9 @@ class Response:
             await self._start_stream()
         await self._send({"type": "http.response.body", "body": data})
 
-    async def reply(self, body: bytes) -> None:
+    def reply(self, body: bytes) -> Coroutine[object, object, None]:
         """Send a whole JSON answer with status 200."""
-        await self._send_at_once(200, _JSON_LINE, body)
+        return self._send_at_once(200, _JSON_LINE, body)
 
     async def send_whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole answer; its length is added."""
@@ -171,7 +172,8 @@ class Response:
     async def _send_part(self, data: bytes) -> None:
         if not self._started:
             await self._start_stream()
-        self._last_write = self._loop.time()
+        if self._loop is not None:
+            self._last_write = self._loop.time()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _end(self) -> None:
@@ -188,13 +190,15 @@ class Response:
             self._timer = None
 
     def _tick(self) -> None:
-        silent_s = self._loop.time() - self._last_write
+        loop = self._loop
+        assert loop is not None
+        silent_s = loop.time() - self._last_write
         wait_s = self._keepalive_s - silent_s
         if wait_s <= 0:
             wait_s = self._keepalive_s
             if self._sign_task is None:
-                self._sign_task = self._loop.create_task(self._show_life())
-        self._timer = self._loop.call_later(wait_s, self._tick)
+                self._sign_task = loop.create_task(self._show_life())
+        self._timer = loop.call_later(wait_s, self._tick)
 
     async def _show_life(self) -> None:
         """Send a sign of life, in a task of its own because the request's task waits for the upstream."""

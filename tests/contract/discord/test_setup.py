@@ -6,6 +6,7 @@ import pytest
 from freetheai_gateway.app.discord_setup import examine, sync
 from freetheai_gateway.app.registration import rest_settings
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed
+from freetheai_gateway.settings.secret import Secret
 from freetheai_gateway.settings.tree import Discord
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.discord.server import Failure, FakeDiscord
@@ -69,6 +70,25 @@ async def test_doctor_when_things_are_wrong_then_each_is_named(discord: FakeDisc
     assert (await examine(elsewhere, setup.rest, URL))[-1].what == "server"
     discord.failures = [Failure(401)]
     assert [finding.what for finding in await examine(settings, setup.rest, URL)] == ["bot token"]
+
+
+async def test_doctor_when_signing_in_is_set_up_wrongly_then_named_and_when_it_is_off_then_no_mistake(
+    discord: FakeDiscord, setup: Setup
+) -> None:
+    """The redirect must stand on the developer pages letter by letter; cookies need https."""
+    settings = msgspec.structs.replace(setup.settings, client_secret=Secret("s"))
+
+    async def found(settings: Discord, url: str) -> list[tuple[str, str]]:
+        findings = await examine(settings, setup.rest, url)
+        return [(each.what, each.hint) for each in findings if each.what.startswith("signing in")]
+
+    assert await found(setup.settings, URL) == [("signing in (off: no client secret)", "")]
+    [(_, hint)] = await found(settings, URL)
+    assert f"{URL}/login/callback" in hint
+    discord.oauth.redirect_uris = {f"{URL}/login/callback"}
+    assert await found(settings, URL) == [("signing in", "")]
+    [(_, hint)] = await found(settings, "http://gateway.example")
+    assert "https" in hint
 
 
 async def test_client_when_limited_then_waits_as_told_and_gives_up_in_the_end(

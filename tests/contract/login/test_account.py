@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from freetheai_gateway.app.routes import EXPORTS_A_MINUTE
 from freetheai_gateway.domain.accounts import AccountState
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import Unauthenticated
@@ -144,6 +145,16 @@ async def test_export_when_downloaded_then_everything_that_names_one_and_no_secr
     ]
     for secret in (key, browser.cookies["__Host-freetheai-session"], operator.id):
         assert secret not in got.text
+
+
+async def test_export_when_asked_for_very_often_then_it_waits(world: World) -> None:
+    """Each reads everything that is kept about somebody."""
+    ada, _ = await world.member("Ada")
+    browser = await world.signed_in(ada)
+    statuses = [(await browser.api("GET", "/v1/account/export")).status for _ in range(EXPORTS_A_MINUTE + 1)]
+    assert statuses == [*([200] * EXPORTS_A_MINUTE), 429]
+    world.clock.advance(61)
+    assert (await browser.api("GET", "/v1/account/export")).status == 200
 
 
 async def test_account_when_erased_then_nothing_in_the_database_names_its_owner(world: World, operator: Person) -> None:

@@ -331,6 +331,21 @@ async def test_destination_when_it_is_none_of_ours_then_the_account_page(world: 
     assert (await browser.get(world.says_yes(begun.header(b"location"), ada))).status == 403
 
 
+async def test_login_when_the_browser_knows_us_by_another_name_then_it_begins_once_more_under_ours(
+    open_world: Open,
+) -> None:
+    """Cookies belong to a name; whoever typed `localhost` would come back as a stranger. Never more than once."""
+    world = await open_world("http://127.0.0.1:8000")
+    browser = world.browser()
+    for to, named in (("admin", "admin"), ("//evil.example", "account")):
+        moved = await browser.get(f"/login?to={to}", host="localhost:8000")
+        assert moved.header(b"location") == f"http://127.0.0.1:8000/login?to={named}&here=1"
+        assert moved.set_cookies == []
+    for host in ("127.0.0.1:8000", "evil.example"):
+        begun = await browser.get("/login?to=admin&here=1", host=host)
+        assert begun.header(b"location").startswith(world.discord.authorize_url)
+
+
 async def test_destination_when_it_is_one_of_ours_then_one_gets_there(world: World, operator: Person) -> None:
     got = await world.sign_in(world.browser(), operator, "admin")
     assert got.header(b"location") == "/admin"

@@ -24,6 +24,17 @@ async def test_reply_when_it_has_a_length_then_status_headers_and_body_arrive(cl
         assert await read_all(reply) == b"later"
 
 
+async def test_reply_when_it_says_that_all_was_taken_then_nothing_more_comes(client: UpstreamClient) -> None:
+    """`at_end` may be late, and is never early: what it spares is a last read that gives nothing."""
+    async with tcp_server(answers(CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")) as server:
+        reply = await client.send(request(server))
+        body = b""
+        while not reply.at_end and (data := await reply.read()):
+            body += data
+        assert body == b"abcde"
+        assert await reply.read() == b""
+
+
 @pytest.mark.parametrize(
     ("raw", "status", "body"),
     [

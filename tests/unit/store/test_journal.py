@@ -205,13 +205,48 @@ async def test_append_when_number_is_beyond_64_bits_then_never_raises(
     await journal.close()
 
 
+async def test_append_when_the_flush_is_put_off_then_the_records_of_a_turn_are_one_write(
+    journal_settings: JournalSettings, sink: Sink, new_record: NewRecord
+) -> None:
+    """They count as pending from the first moment, and are on the disk once somebody has called `flush`."""
+    soon: list[Callable[[], None]] = []
+    journal = Journal.open(journal_settings, sink, flush_soon=soon.append)
+    records = [new_record() for _ in range(3)]
+    for record in records:
+        journal.append(record)
+    (file,) = _files(journal_settings)
+    assert (journal.pending, len(soon), file.stat().st_size) == (3, 1, 0)
+    journal.flush()
+    assert file.read_bytes().count(b"\n") == 3
+    soon[0]()
+    assert (journal.pending, file.read_bytes().count(b"\n")) == (3, 3)
+    await journal.drain_once()
+    assert list(sink.records.values()) == records
+    await journal.close()
+
+
+async def test_drain_when_records_are_not_flushed_yet_then_they_are_drained_too(
+    journal_settings: JournalSettings, sink: Sink, new_record: NewRecord
+) -> None:
+    """Whatever was appended before the drain is in the database after it."""
+    never: list[Callable[[], None]] = []
+    journal = Journal.open(journal_settings, sink, flush_soon=never.append)
+    journal.append(new_record())
+    await journal.drain_once()
+    assert len(sink.records) == 1
+    journal.append(new_record())
+    await journal.close()
+    assert len(sink.records) == 2
+
+
 async def test_append_when_disk_is_full_then_records_wait_in_memory_and_the_rest_is_logged(
     journal_settings: JournalSettings, sink: Sink, new_record: NewRecord, logged: list[EventDict]
 ) -> None:
     """The request goes on; the record takes the way through memory, of which there is only so much."""
     full = Segment(Path("/dev/full"), os.open("/dev/full", os.O_WRONLY))
     journal_settings.directory.mkdir(parents=True)
-    journal = Journal(JournalSettings(journal_settings.directory, kept_records=2), sink, full)
+    settings = JournalSettings(journal_settings.directory, kept_records=2)
+    journal = Journal(settings, sink, full, flush_soon=lambda flush: flush())
     records = [new_record() for _ in range(3)]
     for record in records:
         journal.append(record)
@@ -263,7 +298,7 @@ async def test_close_when_database_is_away_then_next_start_replays(
     sink.is_away = False
     following = Journal.open(journal_settings, sink)
     await following.drain_once()
-    assert list(sink.records.values()) == records
+    assert sink.records == {record.request_id: record for record in records}
     await following.close()
     assert _files(journal_settings) == []
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.jsonc import encode
-from freetheai_gateway.store.segment import Segment, _lock
+from freetheai_gateway.store.segment import MOST_REMEMBERED, Segment, _lock
 
 NewRecord = Callable[..., UsageRecord]
 
@@ -61,11 +61,26 @@ def test_segment_when_read_then_gives_what_was_appended(tmp_path: Path, new_reco
     """Records come back in order, in batches of the given size."""
     segment = Segment.create(tmp_path)
     records = [new_record(code='"\n\\ü', first_token_ms=0) for _ in range(7)]
-    for record in records:
-        segment.append(encode(record) + b"\n")
+    segment.append([(record, encode(record)) for record in records[:3]])
+    for record in records[3:]:
+        segment.append([(record, encode(record))])
     assert segment.pending == 7
     assert _drain(segment, 3) == (records, 0)
     assert segment.pending == 0
+    segment.remove()
+
+
+def test_segment_when_it_holds_more_than_is_remembered_then_the_file_is_read(
+    tmp_path: Path, new_record: NewRecord
+) -> None:
+    """A database that is away for long costs disk, not memory."""
+    segment = Segment.create(tmp_path)
+    records = [new_record(duration_ms=number) for number in range(MOST_REMEMBERED + 1)]
+    segment.append([(record, encode(record)) for record in records[:-1]])
+    assert segment.remembered == MOST_REMEMBERED
+    segment.append([(records[-1], encode(records[-1]))])
+    assert segment.remembered == 0
+    assert _drain(segment, 700) == (records, 0)
     segment.remove()
 
 

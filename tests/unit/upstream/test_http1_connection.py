@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from freetheai_gateway.domain.pools import Timeouts
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.services.ports import Failure, Origin, Phase, UpstreamFailed, UpstreamRequest
 from freetheai_gateway.upstream.http1.connection import HIGH_WATER_BYTES, Connection, Reply
 
@@ -48,7 +49,8 @@ class Line:
         self.lost = 0
         self.wire = Wire()
         origin = Origin("http", "upstream.test", 80)
-        self.connection = Connection(origin, asyncio.get_running_loop(), self._on_free, self._on_lost)
+        loop = asyncio.get_running_loop()
+        self.connection = Connection(origin, loop, self._on_free, self._on_lost, Outbox(loop.call_soon))
         self.connection.connection_made(self.wire)
 
     def _on_free(self, _: Connection) -> None:

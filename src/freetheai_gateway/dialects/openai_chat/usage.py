@@ -9,6 +9,10 @@ from freetheai_gateway.domain.usage import Usage, detail_of, token_count
 from freetheai_gateway.jsonc import InvalidJSON, Raw, decode_any, encode
 
 Counts = dict[str, object]
+_PLAIN = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
+"""What is documented; where nothing else stands at the top, no cache is told of under another name."""
 
 
 def read_usage(value: Raw) -> tuple[Usage, int] | None:
@@ -19,16 +23,19 @@ def read_usage(value: Raw) -> tuple[Usage, int] | None:
     usage = _object(value)
     if usage is None:
         return None
-    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     input_tokens, output_tokens = token_count(usage.get("prompt_tokens")), token_count(usage.get("completion_tokens"))
     if not input_tokens and not output_tokens:
         return None
-    cached = min(_cached(usage, prompt), input_tokens)
-    written = min(_written(usage, prompt), input_tokens - cached)
-    reasoning = token_count(detail_of(completion, "reasoning_tokens"))
-    if reasoning and token_count(usage.get("total_tokens")) == input_tokens + output_tokens + reasoning:
-        output_tokens += reasoning
-    return Usage(input_tokens, output_tokens, cached, min(reasoning, output_tokens)), written
+    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    cached = written = reasoning = 0
+    if prompt or not usage.keys() <= _PLAIN:
+        cached = min(_cached(usage, prompt), input_tokens)
+        written = min(_written(usage, prompt), input_tokens - cached)
+    if completion and (reasoning := token_count(detail_of(completion, "reasoning_tokens"))):
+        if token_count(usage.get("total_tokens")) == input_tokens + output_tokens + reasoning:
+            output_tokens += reasoning
+        reasoning = min(reasoning, output_tokens)
+    return Usage(input_tokens, output_tokens, cached, reasoning), written
 
 
 def read_groq(value: Raw) -> tuple[Usage, int] | None:

@@ -146,7 +146,13 @@ class FakeDiscord:
     def _me(self, _request: UpstreamRequest, headers: dict[bytes, bytes]) -> FakeReply:
         if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
             return _refusal(Failure(401))
-        return _ok({"verify_key": self.public_key, "interactions_endpoint_url": self.endpoint})
+        return _ok(
+            {
+                "verify_key": self.public_key,
+                "interactions_endpoint_url": self.endpoint,
+                "redirect_uris": sorted(self.oauth.redirect_uris),
+            }
+        )
 
     def _roles(self, _request: UpstreamRequest, _headers: dict[bytes, bytes], guild: str) -> FakeReply:
         return _refusal(Failure(404, 10004)) if guild != GUILD_ID else _ok([{"id": role} for role in self.roles])

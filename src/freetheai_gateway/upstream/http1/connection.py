@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import cast
 
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.services.ports import Failure, Origin, Phase, UpstreamFailed, UpstreamRequest
 from freetheai_gateway.upstream.http1.framing import MalformedReply, ReplyParser
 
@@ -32,12 +33,14 @@ class Connection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         on_free: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
+        outbox: Outbox,
     ) -> None:
         self.origin = origin
         self.parser = ReplyParser()
         self._loop = loop
         self._on_free = on_free
         self._on_lost = on_lost
+        self._outbox = outbox
         self._transport: asyncio.Transport | None = None
         self._busy = False
         self._paused = False
@@ -80,23 +83,27 @@ class Connection(asyncio.Protocol):
             self._idle_s = request.timeouts.idle_s
         else:
             self._content_at = self._wait_at = self._idle_s = inf
-        await self.request_head(request.method, head, request.body)
+        self._write_request(request.method, head, request.body)
+        while not self.parser.head_complete:
+            await self.wait()
         return Reply(self)
 
     async def request_head(self, method: str, head: bytes, body: bytes = b"") -> None:
         """Write a request and wait until the head of the reply is parsed. Raises `UpstreamFailed`."""
-        parser = self.parser
-        parser.begin(method)
+        self._write_request(method, head, body)
+        while not self.parser.head_complete:
+            await self.wait()
+
+    def _write_request(self, method: str, head: bytes, body: bytes) -> None:
+        self.parser.begin(method)
         self._busy = True
         self._body_begun = False
-        transport = self.transport
+        transport, put = self.transport, self._outbox.put
         if len(body) <= JOIN_BYTES:
-            transport.write(head + body)
+            put(transport, head + body)
         else:
-            transport.write(head)
-            transport.write(body)
-        while not parser.head_complete:
-            await self.wait()
+            put(transport, head)
+            put(transport, body)
 
     async def wait(self) -> None:
         """Wait until something of the reply, its end or a failure arrived. Raises the failure."""
@@ -248,6 +255,12 @@ class Reply:
         self._connection: Connection | None = connection
         self.status: int = connection.parser.status
         self.headers: Sequence[tuple[bytes, bytes]] = connection.parser.headers
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all of the body was taken."""
+        connection = self._connection
+        return connection is None or (connection.parser.complete and not connection.parser.chunks)
 
     async def read(self) -> bytes:
         """Wait for body bytes and take all that have arrived; `b""` at the clean end. Raises `UpstreamFailed`."""

@@ -30,11 +30,14 @@ App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], A
 class Channel(Protocol):
     """What an exchange needs of the connection that it is on."""
 
-    transport: asyncio.Transport
     flow: FlowControl
 
     def begin_head(self, status: int) -> bytes:
         """Render the status line and the headers of every response."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send to the client."""
         ...
 
     def resume_reading(self) -> None:
@@ -47,6 +50,10 @@ class Channel(Protocol):
 
     def exchange_over(self, exchange: "Exchange") -> None:
         """Go on with what comes after a complete response."""
+        ...
+
+    def task_ends(self, task: asyncio.Task[None]) -> None:
+        """Take note that the task of an exchange has nothing more to do."""
         ...
 
     def exchange_failed(self, exchange: "Exchange", raised: BaseException) -> None:
@@ -77,7 +84,6 @@ class Exchange:
         "_held_head",
         "_is_asked",
         "_news",
-        "_transport",
         "buffered_bytes",
         "connection",
         "disconnected",
@@ -86,11 +92,14 @@ class Exchange:
         "response_complete",
         "response_started",
         "scope",
+        "task",
         "waits_for_body",
     )
 
     def __init__(self, channel: Channel, scope: Message, *, keep_alive: bool, expects_continue: bool) -> None:
         self.scope = scope
+        self.task: asyncio.Task[None] | None = None
+        """In which `run` runs."""
         self.connection = EdgeConnection()
         scope["extensions"] = {SCOPE_EXTENSION: self.connection}
         self.keep_alive = keep_alive
@@ -102,7 +111,6 @@ class Exchange:
         self.response_complete = False
         self._channel = channel
         self._flow = channel.flow
-        self._transport = channel.transport
         self._expects_continue = expects_continue
         self._body: list[bytes] = []
         self._has_news = False
@@ -156,15 +164,18 @@ class Exchange:
 
     async def run(self, app: App) -> None:
         """Call the app; no exception leaves."""
-        if self.disconnected:  # refused by the parser right after its head
-            return
         try:
-            await app(self.scope, self.receive, self.send)
+            if not self.disconnected:  # it is where the parser refused it right after its head
+                await app(self.scope, self.receive, self.send)
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001 - the channel logs and answers it
             self._channel.exchange_failed(self, raised)
         else:
             if not (self.response_complete or self.disconnected):
                 self._channel.exchange_failed(self, ResponseMisuse("the response was not completed"))
+        finally:
+            if self.task is not None:
+                self._channel.task_ends(self.task)
+                self.task = None
 
     def _wake(self) -> None:
         self._has_news = True
@@ -179,7 +190,7 @@ class Exchange:
         if self._expects_continue:
             self._expects_continue = False
             if self.more_body and not self._body and not self.disconnected:
-                self._transport.write(CONTINUE)
+                self._channel.write(CONTINUE)
         while not (self._has_news or self.disconnected or self.response_complete):
             await self._wait()
         if self.disconnected or self.response_complete:
@@ -236,7 +247,7 @@ class Exchange:
             head += CLOSE
         self.response_started = True
         self._expects_continue = False
-        self._transport.write(head + END + body)
+        self._channel.write(head + END + body)
         self._complete()
 
     def _complete(self) -> None:
@@ -279,7 +290,7 @@ class Exchange:
         if self._held_head:
             body, self._held_head = self._held_head + body, b""
         if body:
-            self._transport.write(body)
+            self._channel.write(body)
         if more_body:
             return
         if self._bytes_left:

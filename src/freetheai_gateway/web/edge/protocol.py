@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from freetheai_gateway.errors import GatewayError, HeadersTooLarge, InvalidRequest, RequestTimeout, ServerError
 from freetheai_gateway.ids import new_request_id
 from freetheai_gateway.log import get_log
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.web.edge.deadline import Deadline
 from freetheai_gateway.web.edge.exchange import Exchange, Message
 from freetheai_gateway.web.edge.refusal import RenderError, refusal_of, render_refusal
@@ -67,12 +68,18 @@ class EdgeProtocol(HttpToolsProtocol):
     """
 
     def __init__(
-        self, config: Config, server_state: ServerState, settings: EdgeSettings, render_error: RenderError
+        self,
+        config: Config,
+        server_state: ServerState,
+        settings: EdgeSettings,
+        render_error: RenderError,
+        outbox: Outbox,
     ) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self._settings = settings
         self._delays = _delays(settings)
         self._render_error = render_error
+        self._outbox = outbox
         self._deadline = Deadline(self.loop, self._deadline_passed)
         self._awaited = Awaited.HEAD
         self._running: Exchange | None = None
@@ -91,6 +98,10 @@ class EdgeProtocol(HttpToolsProtocol):
     def begin_head(self, status: int) -> bytes:
         """Render the status line and the date, as the server keeps it."""
         return _STATUS_LINES.begin(status, self.server_state.default_headers)
+
+    def write(self, data: bytes) -> None:
+        """Send to the client, at the end of this turn of the loop."""
+        self._outbox.put(self.transport, data)
 
     # --- the transport's calls ---
 
@@ -265,6 +276,10 @@ class EdgeProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
             self.expect()
 
+    def task_ends(self, task: asyncio.Task[None]) -> None:
+        """Forget the task of an exchange: a callback of the task's own would be one more turn of the loop."""
+        self.tasks.discard(task)
+
     def exchange_failed(self, exchange: Exchange, raised: BaseException) -> None:
         """Answer with an error, or cut the response off where it has begun."""
         request_id = new_request_id()
@@ -284,9 +299,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
-        task = self.loop.create_task(exchange.run(self.app))
+        exchange.task = task = self.loop.create_task(exchange.run(self.app))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
         self.expect()
 
     # --- refusing and closing ---
@@ -310,7 +324,7 @@ class EdgeProtocol(HttpToolsProtocol):
         head, body = render_refusal(
             error, request_id or new_request_id(), self.server_state.default_headers, self._render_error
         )
-        self.transport.write(head + body if has_body else head)
+        self.write(head + body if has_body else head)
         self._linger()
 
     def _linger(self) -> None:
@@ -319,12 +333,14 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         self._is_closing = True
         self.flow.resume_reading()
+        self._outbox.flush()
         self.transport.write_eof()
         self._await(Awaited.DISCARDED_REST)
 
     def _close(self) -> None:
         """Close once everything is sent, but do not wait for ever for that."""
         self._is_closing = True
+        self._outbox.flush()
         self.transport.close()
         self._unsent_bytes = self.transport.get_write_buffer_size()
         self._stalled_samples = 0

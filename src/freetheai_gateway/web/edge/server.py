@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext,
 
 import uvicorn
 
+from freetheai_gateway.outbox import Outbox
 from freetheai_gateway.web.edge.exchange import App
 from freetheai_gateway.web.edge.listener import CannotListen, bind
 from freetheai_gateway.web.edge.protocol import EdgeProtocol
@@ -26,6 +27,7 @@ class EdgeServer(uvicorn.Server):
 
     SIGHUP calls `on_reload`. `lifespan` is entered when the port is bound and before anyone can connect, and left
     after the drain. `on_started` gets the port. `on_drain` is called when `draining` becomes true.
+    What is sent goes through `outbox`.
     `run()` runs it on its own uvloop, `serve()` on the running loop; both return after the drain, whatever began it.
     """
 
@@ -39,6 +41,7 @@ class EdgeServer(uvicorn.Server):
         on_started: Callable[[int], None] = lambda _port: None,
         on_drain: Callable[[], None] = lambda: None,
         on_reload: Callable[[], None] = lambda: None,
+        outbox: Outbox | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -64,6 +67,7 @@ class EdgeServer(uvicorn.Server):
         self._on_started = on_started
         self._on_drain = on_drain
         self._on_reload = on_reload
+        self._outbox = outbox
         self._woken = asyncio.Event()
 
     def stop(self) -> None:
@@ -90,9 +94,10 @@ class EdgeServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
+        outbox = self._outbox or Outbox(loop.call_soon)
 
         def connect() -> EdgeProtocol:
-            return EdgeProtocol(self.config, self.server_state, self.settings, self._render_error)
+            return EdgeProtocol(self.config, self.server_state, self.settings, self._render_error, outbox)
 
         self.servers = []
         for listener in sockets or []:
@@ -129,7 +134,8 @@ class EdgeServer(uvicorn.Server):
         await asyncio.sleep(0)  # in which the connections are told
 
     def _is_idle(self) -> bool:
-        return not (self.server_state.connections or self.server_state.tasks)
+        # A task that was cancelled before its first step is done and has forgotten nothing.
+        return not self.server_state.connections and all(task.done() for task in self.server_state.tasks)
 
     async def _wait_until(self, is_done: Callable[[], bool], limit_s: float) -> None:
         loop = asyncio.get_running_loop()
