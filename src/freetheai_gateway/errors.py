@@ -232,6 +232,7 @@ KNOWN_CODES = frozenset(
         "method_not_allowed",
         "invalid_value",
         "login_failed",
+        "login_refused",
         "mask_not_supported",
         "missing_required_parameter",
         "model_access_denied",

@@ -125,6 +125,9 @@ def sign_in(visitor: Visitor, town: Town, name: str, path: str = "/account") -> 
     visitor.page.get_by_role("button", name=name).click()
     visitor.page.wait_for_url(f"{town.gateway.url}{path}")
     expect(visitor.page.locator("#who")).to_be_visible()
+    cookies = visitor.page.context.cookies(town.gateway.url)
+    assert [cookie.get("name") for cookie in cookies] == ["freetheai-session"]
+    town.gateway.secrets.append(str(cookies[0].get("value")))
 
 
 def replace_key(page: Page, town: Town) -> Key:
@@ -190,6 +193,18 @@ def test_account_when_signed_in_then_axe_finds_nothing_and_erasing_ends_it(
         page.get_by_role("button", name="Erase for good").click()
         expect(page.locator("#state")).to_contain_text("Your data is erased")
     assert "erased a short while ago" in done(town.ada.slash("signup"))["data"]["content"]
+
+
+def test_sign_in_when_there_is_no_javascript_then_one_gets_in_and_out_all_the_same(
+    town: Town, browser: Browser
+) -> None:
+    """What the account shows asks the API; who is signed in, and how one leaves, needs no script."""
+    with visiting(browser, scripts=False) as visitor:
+        sign_in(visitor, town, "Olga")
+        expect(visitor.page.get_by_role("heading", name="Signed in as Olga")).to_be_visible()
+        visitor.page.get_by_role("button", name="Sign out").click()
+        expect(visitor.page.get_by_role("link", name="Sign in with Discord")).to_be_visible()
+        assert visitor.page.context.cookies(town.gateway.url) == []
 
 
 def test_admin_when_an_operator_is_signed_in_then_axe_finds_nothing_on_any_tab(town: Town, browser: Browser) -> None:

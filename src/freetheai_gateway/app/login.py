@@ -18,7 +18,7 @@ from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.web_sessions import SqlSessions
 from freetheai_gateway.upstream.discord.oauth import DiscordOAuth, OAuthSettings
-from freetheai_gateway.web.login import ALL_FAILED_A_MINUTE, FAILED_A_MINUTE, LoginRoutes
+from freetheai_gateway.web.login import ALL_REFUSED_A_MINUTE, FAILED_A_MINUTE, LoginRoutes
 from freetheai_gateway.web.routes import Handler, Route
 from freetheai_gateway.web.sessions import SessionGate, cookies_for
 
@@ -79,7 +79,7 @@ def build_sign_in(
         clock=clock,
     )
     gate = SessionGate(login, cookies)
-    guards = RefusalGuard(limit=FAILED_A_MINUTE), RefusalGuard(limit=ALL_FAILED_A_MINUTE, max_keys=1)
+    guards = RefusalGuard(limit=FAILED_A_MINUTE), RefusalGuard(limit=ALL_REFUSED_A_MINUTE, max_keys=1)
     return SignIn(gate, LoginRoutes(login, gate, *guards, clock))
 
 

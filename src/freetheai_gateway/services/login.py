@@ -34,6 +34,8 @@ DESTINATIONS: Mapping[str, str] = {
 }
 """Where one may go after signing in. A name is looked up here and nothing else is ever redirected to."""
 HOME = "account"
+REFUSED = "login_refused"
+"""The code of an error that Discord was asked about; it tires of too many."""
 
 _ATTEMPT = re.compile(r"([A-Za-z0-9_-]{43})\.([0-9]{1,12})\.([a-z]{1,20})")
 _LONGEST_CODE = 512
@@ -206,7 +208,7 @@ class Login:
             return await self._identities.identify(code, verifier)
         except IdentityFailed as failed:
             if failed.refused:
-                raise _failed("Discord did not accept this sign-in.") from None
+                raise InvalidRequest("Discord did not accept this sign-in. Start again.", code=REFUSED) from None
             raise ProviderUnavailable(
                 "Discord does not answer right now; try again in a moment.",
                 code="discord_unavailable",

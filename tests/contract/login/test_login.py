@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from freetheai_gateway.domain.accounts import AccountState
+from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.services.login import ATTEMPT_S, SESSION_S
 from freetheai_gateway.services.ports import Failure, Phase, UpstreamFailed
 from freetheai_gateway.store.web_sessions import MOST_PER_PERSON
@@ -434,6 +435,26 @@ async def test_sign_ins_when_too_many_fail_then_the_address_waits_and_others_do_
     await world.signed_in(ada)
     world.clock.advance(61)
     assert (await guesser.get("/login")).status == 303
+
+
+async def test_codes_when_discord_refuses_too_many_then_it_is_not_asked_for_a_while(world: World) -> None:
+    """From however many addresses; what Discord is not asked about locks nobody out."""
+    ada, _ = await world.member("Ada")
+    assert world.node._sign_in is not None
+    world.node._sign_in.handlers._of_all = RefusalGuard(limit=2)
+    for number in range(4):
+        stranger = world.browser(peer=f"198.51.100.{number}")
+        assert (await stranger.get(callback(code="x", state="y"))).status == 400
+    await world.signed_in(ada)
+    for number in range(2):
+        guesser = world.browser(peer=f"198.51.100.{number + 10}")
+        state = query_of((await guesser.get("/login")).header(b"location"))["state"]
+        assert (await guesser.get(callback(code="made-up", state=state))).status == 400
+    asked = len(world.discord.exchanges)
+    assert (await world.browser().get(callback(code="x", state="y"))).status == 429
+    assert len(world.discord.exchanges) == asked
+    world.clock.advance(61)
+    await world.signed_in(ada)
 
 
 # --- operators ---

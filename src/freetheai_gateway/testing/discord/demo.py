@@ -27,6 +27,8 @@ from freetheai_gateway.upstream.http1 import Http1Client
 _KEY = re.compile(r"fta_[0-9A-Za-z]{38}")
 _PATIENCE = Timeouts(connect_s=5.0, total_s=30.0)
 _MODAL, _DEFERRED = 9, 5
+LOADING_S = 60.0
+_LOOK_AGAIN_S = 0.1
 _CONFIGURATION = """\
 [discord]
 application_id = "{application_id}"
@@ -119,6 +121,7 @@ class _Stage:
     async def _start(self) -> None:
         self._is_started = True
         await self._gateway.start()
+        await self._wait_for_model()
         fake = self._discord.fake
         fake.oauth.redirect_uris = {f"{self._url}/login/callback"}
         fake.endpoint = f"{self._url}/discord/interactions"
@@ -127,6 +130,16 @@ class _Stage:
             settings, DiscordRest(rest_settings(settings), self._client, self._clock), dry_run=False
         )
         self._say(f"freetheai discord sync: {', '.join('/' + name for name in difference.added)}\n")
+
+    async def _wait_for_model(self) -> None:
+        """Wait until the log says that the model is loaded: requests until then would count. Raises `WalkFailed`."""
+        until = self._clock.monotonic() + LOADING_S
+        while "local_model_ready" not in (said := self._gateway.output()):
+            if "local_model_missing" in said:
+                raise WalkFailed("the local model is not installed; run: freetheai local install")
+            if self._clock.monotonic() > until:
+                raise WalkFailed(f"the local model was not loaded within {LOADING_S:.0f} s")
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _sign_up(self) -> str:
         """Take the member to their key, however often they answer wrongly."""

@@ -1,6 +1,5 @@
 """What one key opens, walked through as a client does it: chat, streaming, Messages, catalogue, pictures."""
 
-import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,6 @@ from freetheai_gateway.services.ports import Origin, UpstreamClient, UpstreamRep
 from freetheai_gateway.sse import EventCutter, event_data, split_events
 
 CHAT_MODEL, IMAGE_MODEL = "local/smollm2-135m", "local/sketch"
-_LOADING_S = 60.0
-_LOOK_AGAIN_S = 0.25
 _PATIENCE = Timeouts(connect_s=5.0, total_s=120.0)
 _JSON = (b"content-type", b"application/json")
 Show = Callable[[Any], str]
@@ -47,8 +44,11 @@ class Walker:
         self._clock = clock
 
     async def words(self, prompt: str) -> AsyncIterator[str]:
-        """Stream a chat, word by word as they come; waits while the model is being loaded. Raises `WalkFailed`."""
-        reply = await self._when_loaded(encode(_chat(prompt, stream=True)))
+        """Stream a chat, word by word as they come. Raises `WalkFailed`."""
+        body = encode(_chat(prompt, stream=True))
+        reply = await self._send("POST", "/v1/chat/completions", (_JSON,), body, streamed=True)
+        if reply.status != 200:
+            raise WalkFailed(f"the chat was answered {reply.status}: {(await _read(reply))[:300]!r}")
         cutter = EventCutter()
         try:
             while part := await reply.read():
@@ -111,17 +111,6 @@ class Walker:
         if reply.status != 200:
             raise WalkFailed(f"{line} was answered {reply.status}: {data[:300]!r}")
         return Step(title, line, reply.status, _short(str(show(decode_any(data)))), ms)
-
-    async def _when_loaded(self, body: bytes) -> UpstreamReply:
-        until = self._clock.monotonic() + _LOADING_S
-        while True:
-            reply = await self._send("POST", "/v1/chat/completions", (_JSON,), body, streamed=True)
-            if reply.status == 200:
-                return reply
-            data = await _read(reply)
-            if reply.status != 503 or b"not_configured" in data or self._clock.monotonic() > until:
-                raise WalkFailed(f"the local model did not answer ({reply.status}); run: freetheai local install")
-            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _send(
         self,
