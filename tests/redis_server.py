@@ -57,11 +57,13 @@ async def redis_limiter(
     finally:
         await limiter.close()
         with suppress(RedisAway):
-            await _forget(given)
+            await forget(given)
 
 
-async def _forget(settings: RedisSettings) -> None:
-    connection = await connect(settings.target, 1.0, "nobody", lambda _payload: None, lambda _connection: None)
+async def forget(settings: RedisSettings) -> None:
+    connection = await connect(
+        settings.target, 1.0, "nobody", lambda _payload: None, lambda _connection: None, script=b"return 1"
+    )
     keys = await connection.call("KEYS", f"{settings.prefix}*")
     assert isinstance(keys, list)
     if keys:

@@ -1,14 +1,14 @@
 """Two gateways that share their limits in Redis, and a Redis that is stopped and started under load."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from freetheai_gateway.testing.upstream import ScriptedUpstream
-from tests.e2e.configuration import MODEL, PLAIN, STARTER, Plan, render
+from tests.e2e.configuration import FORGIVING, MEMBER, MODEL, PLAIN, STARTER, Plan, Value, render
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import Gateway, Key, eventually
 from tests.e2e.wire import call, chat
@@ -24,10 +24,17 @@ def redis(tmp_path: Path) -> Iterator[OwnServer]:
         yield server
 
 
-def shared(upstream: ScriptedUpstream, redis: OwnServer, database: str, *, on_failure: str = "local") -> str:
+def shared(
+    upstream: ScriptedUpstream,
+    redis: OwnServer,
+    database: str,
+    *,
+    on_failure: str = "local",
+    pools: Mapping[str, Value] = FORGIVING,
+) -> str:
     """Write a node's configuration."""
     limits = f'backend = "redis://127.0.0.1:{redis.target.port}/1"\non_failure = "{on_failure}"\ndeadline_s = 0.2\n'
-    plan = render(Plan(upstream.base_url)).replace("[limits]\n", f"[limits]\n{limits}")
+    plan = render(Plan(upstream.base_url, pools=pools)).replace("[limits]\n", f"[limits]\n{limits}")
     return f'[database]\nurl = "{database}"\n{plan}'
 
 
@@ -41,8 +48,11 @@ def statuses(nodes: list[Gateway], key: Key, model: str, count: int) -> Counter[
 def test_two_nodes_when_they_are_hammered_then_the_limits_hold_for_both_together(
     redis: OwnServer, empty_postgres_url: str, upstream: ScriptedUpstream, launch: Launch
 ) -> None:
-    """10 requests a minute and 1 at a time: one minute's requests are admitted once, not once per node."""
-    config = shared(upstream, redis, empty_postgres_url)
+    """10 requests a minute and 1 at a time: one minute's requests are admitted once, not once per node.
+
+    And what one node has seen of an upstream, the other one knows.
+    """
+    config = shared(upstream, redis, empty_postgres_url, pools={"attempts": 1, "breaker_failures": 1})
     with launch(config) as first, launch(config) as second:
         key = first.create_key("starter", tier=STARTER)
         second.secrets.append(key.secret)
@@ -54,6 +64,12 @@ def test_two_nodes_when_they_are_hammered_then_the_limits_hold_for_both_together
         assert set(seen) == {200, 429}
         assert seen[200] == 10
         assert statuses([first, second], key, PLAIN, 20) == Counter({429: 20})
+        upstream.play("scripted", "status?code=500")
+        member = first.create_key("member", tier=MEMBER)
+        eventually(lambda: chat(second, member, "test/none").status == 400, "the node knows the key")
+        assert chat(first, member, MODEL).status == 502
+        upstream.play("scripted", "plain")
+        eventually(lambda: chat(second, member, MODEL).status == 503, "the other node leaves the upstream alone")
 
 
 def test_redis_when_it_is_stopped_and_started_then_requests_go_on_and_it_heals(

@@ -153,6 +153,9 @@ async def test_reload_when_files_are_good_bad_and_good_then_no_request_fails(
             assert said["models"] == [f"+{MODEL}", "-test/renamed", f"-{NEW}"]
             await load.answered(PER_STAGE)
             assert NEW not in await asyncio.to_thread(offered, gateway, key)
+        listed = (await asyncio.to_thread(gateway.command, "audit", "--limit", "2"))["data"]
+        assert isinstance(listed, list)
+        assert [(entry["actor"], entry["action"]) for entry in listed] == [("signal", "configuration.reload")] * 2
         assert set(load.outcomes) == {200}
         gone = await asyncio.to_thread(chat, gateway, key, NEW)
         assert (gone.status, gone.error()["code"]) == (400, "model_not_found")

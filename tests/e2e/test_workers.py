@@ -159,6 +159,13 @@ def test_reload_when_asked_of_the_parent_then_all_workers_change_or_none(node: N
     os.kill(node.children()[0], signal.SIGHUP)
     eventually(lambda: node.output().count('"reloaded"') == 2, "a worker hands the wish on to the parent")
     assert on_each_worker(node, operator) == before
+    listed = node.command("audit", "--limit", "3")["data"]
+    assert isinstance(listed, list)
+    reloads = [(entry["actor"], entry["after"]) for entry in listed if entry["action"] == "configuration.reload"]
+    assert reloads == [
+        ("signal", {"models": [f"+{MODEL}", "-test/renamed"]}),
+        ("signal", {"models": ["+test/renamed", f"-{MODEL}"]}),
+    ]
 
 
 def test_kill_when_one_worker_dies_then_another_takes_its_place_and_its_records_are_kept(

@@ -11,7 +11,7 @@ from typing import Self
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.images import build_images
-from freetheai_gateway.app.limits import build_backend
+from freetheai_gateway.app.limits import build_backend, build_pools
 from freetheai_gateway.app.login import build_sign_in
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
@@ -22,7 +22,7 @@ from freetheai_gateway.app.surroundings import Surroundings
 from freetheai_gateway.clock import Clock, SystemClock, utc_day
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.dialects.protocol import DialectName
-from freetheai_gateway.domain.audit import HOLDER
+from freetheai_gateway.domain.audit import HOLDER, SIGNAL
 from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.standings import ProviderStanding
@@ -43,7 +43,7 @@ from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.personal_data import PersonalData
 from freetheai_gateway.services.ports import StoreUnavailable
-from freetheai_gateway.services.reloading import Reload, ReloadOutcome
+from freetheai_gateway.services.reloading import Reload, ReloadOutcome, reload_entry
 from freetheai_gateway.services.reports import NodeReports
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.services.upstream_states import UpstreamStates
@@ -96,6 +96,7 @@ class Gateway:
         self.outbox = Outbox(asyncio.get_running_loop().call_soon, before=journal.flush)
         self._client = Http1Client(outbox=self.outbox)
         self.directory = Directory(build_offer(settings, self.local_models, client=self._client))
+        self._pools = build_pools(settings, lambda: self.directory.offer.fleet, clock)
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
         self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
@@ -249,6 +250,14 @@ class Gateway:
         self._log.info("reloaded", **outcome.changed)
         return outcome
 
+    async def note_reload(self, outcome: ReloadOutcome) -> None:
+        """Keep in the audit list what a reload by signal changed: an operator's act, as one over HTTP is."""
+        entry = reload_entry(outcome, self._clock.wall(), SIGNAL)
+        try:
+            await SqlAudit(self._database).record(entry)
+        except StoreUnavailable as error:
+            self._log.warning("reload_not_in_audit", error=type(error).__name__, **outcome.changed)
+
     def prepare(self, read: Settings) -> Prepared:
         """Make what a new configuration needs, so that adopting it can't fail; nothing changes yet."""
         running = self.settings
@@ -286,7 +295,7 @@ class Gateway:
         await self._journal.drain_once()
         await self._start_limits()
         await self._restore_daily_counts(must=True)
-        await restore_budgets(self.directory, self._usage, self._clock, workers=self.settings.server.workers)
+        await restore_budgets(self.directory, self._usage, self._clock)
         self._supervise("journal", self._journal.run)
         running.push_async_callback(self._feed.close)
         self._supervise("change_feed", self._feed.run)
@@ -305,12 +314,16 @@ class Gateway:
 
     async def _start_limits(self) -> None:
         """Connect to Redis, if that is where limits are counted; one that is away does not hinder the start."""
-        redis = self._limits.redis
-        if redis is not None:
+        redis, pools = self._limits.redis, self._pools
+        if redis is not None and pools is not None:
+            self._running.push_async_callback(pools.close)
+            pools.listen()
+            self._supervise("pools", pools.run)
             self._running.push_async_callback(redis.close)
             redis.watch(self._delivered_today, self._restore_daily_counts)
             self._supervise("limits", redis.run)
             await redis.tried.wait()
+            await pools.tried.wait()
 
     async def _keep_retention(self) -> None:
         """Delete old records once an hour; a database that is away is tried again an hour later."""

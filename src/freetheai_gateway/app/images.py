@@ -25,6 +25,7 @@ from freetheai_gateway.upstream.images.guarded_fetch import GuardedFetcher
 from freetheai_gateway.upstream.images.openai_images import OpenAIImages
 from freetheai_gateway.upstream.images.sketch import SketchProvider
 from freetheai_gateway.upstream.providers import HTTPProvider
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.images import ImageRoutes
 from freetheai_gateway.web.routes import Route
 
@@ -59,10 +60,12 @@ def build_images(
 
 
 def image_routes(
-    services: ImageServices, authenticator: Authenticator, max_body_bytes: int, dialect: Dialect
+    services: ImageServices, authenticator: Authenticator, max_body_bytes: int, crowd: Crowd, dialect: Dialect
 ) -> list[Route]:
     """List the image routes."""
-    routes = ImageRoutes(authenticator, services.images, services.jobs, services.files, max_body_bytes=max_body_bytes)
+    routes = ImageRoutes(
+        authenticator, services.images, services.jobs, services.files, max_body_bytes=max_body_bytes, crowd=crowd
+    )
     return [
         Route("/images/generations", {"POST": routes.generate}, dialect),
         Route("/images/edits", {"POST": routes.edit}, dialect),

@@ -1,10 +1,12 @@
 """Which limiter a configuration asks for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from freetheai_gateway.clock import Clock
+from freetheai_gateway.domain.fleet import Fleet
 from freetheai_gateway.limits.memory import MemoryLimiter
-from freetheai_gateway.limits.redis import RedisLimiter, RedisSettings, parse_target
+from freetheai_gateway.limits.redis import RedisLimiter, RedisPools, RedisSettings, parse_target
 from freetheai_gateway.limits.shared import SharedLimiter
 from freetheai_gateway.settings.tree import Settings
 
@@ -30,5 +32,17 @@ def build_backend(settings: Settings, clock: Clock) -> Backend:
     limits = settings.limits
     if limits.backend == MEMORY:
         return Backend(memory)
-    redis = RedisLimiter(RedisSettings(parse_target(limits.backend), deadline_s=limits.deadline_s))
+    redis = RedisLimiter(_redis(settings))
     return Backend(SharedLimiter(redis, memory, limits.on_failure), redis)
+
+
+def build_pools(settings: Settings, fleet: Callable[[], Fleet], clock: Clock) -> RedisPools | None:
+    """Build what tells other gateways of the providers; `None` without Redis, where there is nobody to tell."""
+    if settings.limits.backend == MEMORY:
+        return None
+    return RedisPools(_redis(settings), fleet, clock)
+
+
+def _redis(settings: Settings) -> RedisSettings:
+    limits = settings.limits
+    return RedisSettings(parse_target(limits.backend), deadline_s=limits.deadline_s)

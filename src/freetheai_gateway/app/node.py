@@ -3,8 +3,8 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Protocol, TypeVar
 
 from freetheai_gateway.app.gateway import Gateway
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
@@ -15,6 +15,8 @@ from freetheai_gateway.settings.tree import Server
 from freetheai_gateway.web.edge.server import EdgeServer
 from freetheai_gateway.web.edge.settings import EdgeSettings
 from freetheai_gateway.web.response import JSON
+
+T = TypeVar("T")
 
 
 class Duties(Protocol):
@@ -40,16 +42,31 @@ async def live(gateway: Gateway, listener: socket.socket, duties: Duties) -> Non
 async def _serve(gateway: Gateway, listener: socket.socket, duties: Duties) -> None:
     log = get_log("server")
     async with asyncio.TaskGroup() as tasks:
-        beside: list[asyncio.Task[object]] = []
+        beside: set[asyncio.Task[object]] = set()
+
+        def begin(work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+            task = tasks.create_task(work)
+            beside.add(task)
+            task.add_done_callback(beside.discard)
+            return task
 
         def started(_port: int) -> None:
             spare_the_collector()
-            beside.append(tasks.create_task(duties.beside(gateway, server.stop)))
+            begin(duties.beside(gateway, server.stop))
 
         async def reload(*, dry_run: bool) -> ReloadOutcome:
             # A task of the server's: whoever asked may leave while the configuration is being swapped.
-            beside.append(task := tasks.create_task(duties.reload(dry_run=dry_run)))
-            return await asyncio.shield(task)
+            outcome = await asyncio.shield(begin(_caught(duties.reload(dry_run=dry_run))))
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        async def reload_by_signal() -> None:
+            outcome = await _caught(duties.reload(dry_run=False))
+            if isinstance(outcome, Exception):
+                log.error("reload_failed", error=type(outcome).__name__)
+            elif not outcome.mistakes:
+                await gateway.note_reload(outcome)
 
         server = EdgeServer(
             gateway.asgi(lambda: server.draining, reload),
@@ -58,11 +75,19 @@ async def _serve(gateway: Gateway, listener: socket.socket, duties: Duties) -> N
             on_started=started,
             on_drain=lambda: log.info("draining"),
             outbox=gateway.outbox,
-            on_reload=lambda: beside.append(tasks.create_task(duties.reload(dry_run=False))),
+            on_reload=lambda: begin(reload_by_signal()),
         )
         await server.serve([listener])
-        for task in beside:
+        for task in tuple(beside):
             task.cancel()
+
+
+async def _caught(work: Awaitable[T]) -> T | Exception:
+    """Wait for work that must not end the gateway it is for, whatever becomes of it."""
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - said or raised by whoever asked
+        return error
 
 
 def spare_the_collector() -> None:

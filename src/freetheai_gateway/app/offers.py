@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from freetheai_gateway.app.images import SKETCH_API, build_image_makers
 from freetheai_gateway.domain.catalogue import OTHER_FAMILY, Alias, Catalogue, Family, Model, ModelKind, Tier, family_of
@@ -38,7 +38,7 @@ def build_offer(
     `client` is what image providers are called with.
     """
     providers = {
-        provider.name: _provider(_share(provider, settings.server.workers), local_models)
+        provider.name: _provider(provider, local_models)
         for provider in settings.providers
         if provider.api in APIS or provider.api in {LOCAL_API, SKETCH_API}
     }
@@ -58,6 +58,7 @@ def build_offer(
         public_catalog=settings.access.public_catalog,
         policy=PoolPolicy(**asdict(settings.pools)),
         replaces=replaces,
+        processes=settings.server.workers,
     )
 
 
@@ -173,29 +174,6 @@ def _provider(provider: ProviderSettings, local_models: Mapping[str, EmbeddedMod
             shared_with_members=provider.shared_with_members,
             headers=provider.headers,
         )
-    )
-
-
-def _share(provider: ProviderSettings, workers: int) -> ProviderSettings:
-    """Give each of several workers its part of what is counted by a process alone, at least 1; 0 stays no limit."""
-    if workers == 1:
-        return provider
-
-    def part(whole: int) -> int:
-        return whole and max(1, whole // workers)
-
-    limits = provider.limits_per_key
-    return replace(
-        provider,
-        max_concurrency=part(provider.max_concurrency),
-        daily_budget_usd=provider.daily_budget_usd / workers,
-        limits_per_key=replace(
-            limits,
-            requests_per_minute=part(limits.requests_per_minute),
-            requests_per_day=part(limits.requests_per_day),
-            tokens_per_minute=part(limits.tokens_per_minute),
-            tokens_per_day=part(limits.tokens_per_day),
-        ),
     )
 
 

@@ -81,18 +81,15 @@ def pool_gauges(directory: Directory, observer: Observer, clock: Clock) -> Gauge
     }
 
 
-async def restore_budgets(directory: Directory, usage: UsageStore, clock: Clock, *, workers: int = 1) -> None:
-    """Go on counting what providers with a budget cost today where the last process stopped.
-
-    Each of several workers has its part of the budget, and takes its part of the cost.
-    """
+async def restore_budgets(directory: Directory, usage: UsageStore, clock: Clock) -> None:
+    """Go on counting what providers with a budget cost today where the last process stopped."""
     wall = clock.wall()
     providers = directory.offer.fleet.providers
     if any(provider.budget is not None for provider in providers.values()):
         for row in await usage.report("provider", since=utc_day(wall)):
             provider = providers.get(row.provider)
             if provider is not None and provider.budget is not None:
-                provider.budget.spend(row.cost_micro_usd // workers, wall)
+                provider.budget.restore(row.cost_micro_usd, wall)
 
 
 def _prefixes(directory: Directory) -> list[str]:

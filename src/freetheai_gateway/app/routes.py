@@ -83,14 +83,14 @@ def build_routes(services: Services) -> Table:
     embeddings = OpenAIEmbeddings()
     health = HealthRoutes(services.directory, services.observer, services.usage, services.clock, services.reports)
     pages = _pages(services, health)
-    count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes)
+    count = CountTokensRoute(services.authenticator, services.token_counter, services.max_body_bytes, services.crowd)
     api = [
         Route("/chat/completions", {"POST": _completion(chat, services)}, chat),
         Route("/messages", {"POST": _completion(messages, services)}, messages),
         Route("/messages/count_tokens", {"POST": count}, messages),
         Route("/responses", {"POST": _completion(responses, services)}, responses),
         Route("/embeddings", {"POST": _completion(embeddings, services, ModelKind.EMBEDDING)}, embeddings),
-        *image_routes(services.images, services.authenticator, services.max_body_bytes, chat),
+        *image_routes(services.images, services.authenticator, services.max_body_bytes, services.crowd, chat),
         *_catalogue_routes(services, pages, chat),
         *_account_routes(services, pages, chat),
         *_public_routes(services, health, pages, chat),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import Fault, MalformedReply, UpstreamSaidError, anew
 from freetheai_gateway.dialects.splice import ModelSplice
 from freetheai_gateway.domain.usage import Usage
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
@@ -75,7 +75,7 @@ class EventRelay:
         self._splice = ModelSplice(alias)
         self._final = b""
         self._finished = False
-        self._failure: MalformedReply | UpstreamSaidError | None = None
+        self._failure: Fault | None = None
         self.usage: Usage | None = None
         self.delivered = False
         self.event_count = 0
@@ -108,7 +108,7 @@ class EventRelay:
     def check(self) -> None:
         """Raise what was wrong behind the events that `feed` returned."""
         if self._failure is not None:
-            raise self._failure
+            raise anew(self._failure)
 
     def finish(self) -> bytes:
         """Take the upstream's end: polite only where a terminator or a finish reason was seen."""
@@ -128,7 +128,7 @@ class EventRelay:
                 if self._final:
                     break
         except (MalformedReply, UpstreamSaidError) as failure:
-            self._failure = failure
+            self._failure = anew(failure)
         return b"".join(out)
 
     def _look_at(self, event: bytes, out: list[bytes]) -> None:

@@ -12,6 +12,7 @@ from freetheai_gateway.dialects.protocol import (
     ClientView,
     Dialect,
     DialectName,
+    Fault,
     MalformedReply,
     RawReply,
     RawRequest,
@@ -22,6 +23,7 @@ from freetheai_gateway.dialects.protocol import (
     Target,
     UpstreamSaidError,
     UpstreamTranslator,
+    anew,
 )
 from freetheai_gateway.domain.events import (
     Delta,
@@ -167,7 +169,7 @@ class TranslatedStream:
         self._parser = parser
         self._renderer = renderer
         self._final = b""
-        self._failure: MalformedReply | UpstreamSaidError | None = None
+        self._failure: Fault | None = None
         self.usage: Usage | None = None
         self.delivered = False
         self.event_count = 0
@@ -185,7 +187,7 @@ class TranslatedStream:
         try:
             return self._take(self._parser.feed(data))
         except (MalformedReply, UpstreamSaidError) as failure:
-            self._failure = failure
+            self._failure = anew(failure)
             return b""
 
     def take_whole(self, body: bytes) -> bytes:
@@ -195,7 +197,7 @@ class TranslatedStream:
     def check(self) -> None:
         """Raise what was wrong behind what `feed` returned."""
         if self._failure is not None:
-            raise self._failure
+            raise anew(self._failure)
 
     def finish(self) -> bytes:
         """Take the upstream's end. Raises `MalformedReply` where the reply was not finished."""

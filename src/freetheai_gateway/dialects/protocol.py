@@ -55,6 +55,17 @@ class UpstreamSaidError(Exception):
     """The upstream reported a failure inside a reply whose HTTP status was good; holds nothing of its text."""
 
 
+Fault = MalformedReply | UpstreamSaidError
+
+
+def anew(fault: Fault) -> Fault:
+    """Make the same fault without its trail, to be kept or raised by whoever keeps it.
+
+    The frames that an exception has passed know whoever keeps it: a circle that only the garbage collector undoes.
+    """
+    return type(fault)(*fault.args)
+
+
 class RawStream(Protocol):
     """Follows one streamed reply from upstream to client. Fed with bytes that are cut anywhere."""
 

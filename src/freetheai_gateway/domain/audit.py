@@ -8,6 +8,8 @@ GATEWAY = "gateway"
 """Who acts where nobody asked: the gateway at its start."""
 ADMIN = "admin"
 """Who acts with `server.admin_token`: whoever holds it."""
+SIGNAL = "signal"
+"""Who acts by SIGHUP: whoever may send signals to the gateway's process."""
 HOLDER = "holder"
 """Who acts with a key of the account itself."""
 
@@ -32,7 +34,7 @@ class Action(StrEnum):
 class Note:
     """What the one who changes something says about it; the store adds what changed, in the same transaction.
 
-    `actor` is `cli:<user of the machine>`, `admin`, `gateway` or `discord:<id>`.
+    `actor` is `cli:<user of the machine>`, `admin`, `gateway`, `signal`, `holder` or `discord:<id>`.
     """
 
     id: str

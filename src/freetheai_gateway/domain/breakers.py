@@ -47,8 +47,8 @@ class Breaker:
 
     __slots__ = ("gate", "tally")
 
-    def __init__(self) -> None:
-        self.gate = Gate()
+    def __init__(self, gate: Gate | None = None) -> None:
+        self.gate = gate or Gate()
         self.tally = Tally()
 
     def state(self, now: float) -> State:

@@ -55,7 +55,7 @@ def find_key(
 def wait_s(seat: Seat, now: float, wall: float) -> float:
     """Tell the seconds until an upstream may be called: 0 = now, infinity where only the end of a call will tell."""
     provider, target = seat.provider, seat.target
-    if 0 < provider.max_concurrency <= provider.load.running:
+    if provider.load.running >= provider.cap:
         return inf
     wait = 0.0 if target.gate.clear else target.gate.wait_s(now)
     if provider.budget is not None:
@@ -78,7 +78,7 @@ def choose(
 def is_open(seat: Seat, now: float, wall: float) -> bool:
     """Whether an upstream has room, is not left alone and not spent; of its keys nothing is said."""
     provider, target = seat.provider, seat.target
-    if 0 < provider.max_concurrency <= provider.load.running:
+    if provider.load.running >= provider.cap:
         return False
     if not target.gate.clear and target.gate.wait_s(now):
         return False

@@ -4,13 +4,17 @@ A `Fleet` belongs to one configuration. A reload makes a new one that takes over
 its name, a key by its fingerprint, an upstream by its provider's address. Requests that run keep the old one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from typing import Final
+
+from msgspec.structs import replace
 
 from freetheai_gateway.domain.attempts import RetryBudget
 from freetheai_gateway.domain.breakers import Breaker, Tally
 from freetheai_gateway.domain.gates import Gate
 from freetheai_gateway.domain.key_limits import Budget, KeyMeter
+from freetheai_gateway.domain.news import GateName, News
 from freetheai_gateway.domain.pools import PoolPolicy, Terms, Upstream
 
 SETTLING: Final = 0.2
@@ -22,33 +26,43 @@ class Key:
 
     __slots__ = ("fingerprint", "gate", "index", "meter", "suspicion")
 
-    def __init__(self, fingerprint: str, index: int) -> None:
+    def __init__(self, fingerprint: str, index: int, gate: Gate | None = None) -> None:
         self.fingerprint = fingerprint
         self.index = index
-        self.gate = Gate()
+        self.gate = gate or Gate()
         self.suspicion = Tally()
         self.meter: KeyMeter | None = None
 
     def moved_to(self, index: int) -> "Key":
         """Take the key over under a new number."""
-        key = Key(self.fingerprint, index)
-        key.gate, key.suspicion, key.meter = self.gate, self.suspicion, self.meter
+        key = Key(self.fingerprint, index, self.gate)
+        key.suspicion, key.meter = self.suspicion, self.meter
         return key
 
 
 class Target:
     """One model of one provider."""
 
-    __slots__ = ("breaker", "cooling", "gate", "in_flight", "latency_s")
+    __slots__ = ("_name", "_news", "breaker", "cooling", "gate", "in_flight", "latency_s")
 
-    def __init__(self) -> None:
-        self.breaker = Breaker()
+    def __init__(self, name: GateName | None = None, news: News | None = None) -> None:
+        self._name = name
+        self._news = news
+        self.breaker = Breaker(Gate(name, news))
         self.gate = self.breaker.gate
         self.cooling: dict[str, Gate] = {}
         """Keys that were told to slow down for this model, by fingerprint."""
         self.in_flight = 0
         self.latency_s = 0.0
         """Until the first content, or the end of a whole reply: a moving average; 0 = nothing came yet."""
+
+    def cooled(self, fingerprint: str) -> Gate:
+        """Find the gate of a key for this model, or put one there."""
+        gate = self.cooling.get(fingerprint)
+        if gate is None:
+            name = None if self._name is None else replace(self._name, key=fingerprint)
+            gate = self.cooling[fingerprint] = Gate(name, self._news)
+        return gate
 
     def note_latency(self, seconds: float) -> None:
         """Take a latency into the average."""
@@ -67,17 +81,32 @@ class Load:
 class ProviderState:
     """One provider under one configuration."""
 
-    __slots__ = ("budget", "counts", "keys", "load", "max_concurrency", "name", "targets", "terms", "turn")
+    __slots__ = (
+        "_news",
+        "budget",
+        "cap",
+        "counts",
+        "keys",
+        "load",
+        "max_concurrency",
+        "name",
+        "targets",
+        "terms",
+        "turn",
+    )
 
-    def __init__(self, name: str, terms: Terms, old: "ProviderState | None" = None) -> None:
+    def __init__(self, name: str, terms: Terms, news: News, old: "ProviderState | None" = None) -> None:
         self.name = name
         self.terms = terms
         self.max_concurrency = terms.max_concurrency
+        self.cap = inf
+        """How many calls this process may have running: all, or what the others leave it."""
+        self._news = news
         self.turn = 0
         self.load: Load = old.load if old is not None else Load()
         self.budget = _budget(terms, old)
         known = {key.fingerprint: key for key in old.keys} if old is not None and _same_place(old.terms, terms) else {}
-        self.keys: list[Key] = [_key(fingerprint, index, known) for index, fingerprint in enumerate(terms.keys)]
+        self.keys: list[Key] = [self._key(fingerprint, index, known) for index, fingerprint in enumerate(terms.keys)]
         limits_are_new = old is None or old.terms.key_limits != terms.key_limits
         for key in self.keys:
             if limits_are_new or key.meter is None:
@@ -87,13 +116,32 @@ class ProviderState:
         self.targets: dict[str, Target] = {}
         if old is not None and _same_place(old.terms, terms):
             self.targets.update(old.targets)
+        self.count_for(news.processes)
+        if old is not None and old.max_concurrency == self.max_concurrency:
+            self.cap = old.cap
+
+    def count_for(self, processes: int) -> None:
+        """Count as one of so many processes that do not know of each other: 1 = alone, or they tell each other."""
+        if self.max_concurrency:
+            self.cap = max(1, self.max_concurrency // processes)
+        if self.budget is not None:
+            self.budget.weight = processes
+        for key in self.keys:
+            if key.meter is not None:
+                key.meter.weight = processes
 
     def target(self, model: str) -> Target:
         """Find the state of a model there; a fresh one where it was never called."""
         found = self.targets.get(model)
         if found is None:
-            found = self.targets[model] = Target()
+            found = self.targets[model] = Target(GateName(self.name, self.terms.place, model), self._news)
         return found
+
+    def _key(self, fingerprint: str, index: int, known: Mapping[str, Key]) -> Key:
+        old = known.get(fingerprint)
+        if old is not None:
+            return old.moved_to(index)
+        return Key(fingerprint, index, Gate(GateName(self.name, self.terms.place, "", fingerprint), self._news))
 
 
 class Seat:
@@ -110,12 +158,15 @@ class Seat:
 class Fleet:
     """Every provider of one configuration."""
 
-    __slots__ = ("_seats", "budgets", "policy", "providers")
+    __slots__ = ("_seats", "budgets", "news", "policy", "providers")
 
-    def __init__(self, terms: Mapping[str, Terms], policy: PoolPolicy, old: "Fleet | None" = None) -> None:
+    def __init__(
+        self, terms: Mapping[str, Terms], policy: PoolPolicy, old: "Fleet | None" = None, *, processes: int = 1
+    ) -> None:
         self.policy = policy
+        self.news: News = old.news if old is not None else News(processes)
         self.providers: dict[str, ProviderState] = {
-            name: ProviderState(name, its_terms, old.providers.get(name) if old is not None else None)
+            name: ProviderState(name, its_terms, self.news, old.providers.get(name) if old is not None else None)
             for name, its_terms in terms.items()
         }
         self._seats: dict[int, tuple[Upstream, Seat]] = {}
@@ -139,6 +190,31 @@ class Fleet:
             found = self.budgets[model_id] = RetryBudget(self.policy.retry_burst)
         return found
 
+    def find_gate(self, name: GateName) -> Gate | None:
+        """Find a gate of which another process told; `None` where it is none of ours."""
+        provider = self.providers.get(name.provider)
+        if provider is None or provider.terms.place != name.place:
+            return None
+        if name.model and name.key:
+            return provider.target(name.model).cooled(name.key) if name.key in provider.terms.keys else None
+        if name.model:
+            return provider.target(name.model).gate
+        return next((key.gate for key in provider.keys if key.fingerprint == name.key), None)
+
+    def shut_gates(self) -> Iterator[Gate]:
+        """List the gates that are not clear."""
+        for provider in self.providers.values():
+            gates = [key.gate for key in provider.keys]
+            for target in provider.targets.values():
+                gates += [target.gate, *target.cooling.values()]
+            yield from (gate for gate in gates if not gate.clear)
+
+    def count_for(self, processes: int) -> None:
+        """Count as one of so many processes that do not know of each other."""
+        self.news.processes = processes
+        for provider in self.providers.values():
+            provider.count_for(processes)
+
     def in_flight(self) -> dict[str, int]:
         """Tell how many calls run now, by provider."""
         return {name: provider.load.running for name, provider in self.providers.items()}
@@ -146,11 +222,6 @@ class Fleet:
 
 def _same_place(old: Terms, new: Terms) -> bool:
     return old.place == new.place
-
-
-def _key(fingerprint: str, index: int, known: Mapping[str, Key]) -> Key:
-    old = known.get(fingerprint)
-    return Key(fingerprint, index) if old is None else old.moved_to(index)
 
 
 def _budget(terms: Terms, old: "ProviderState | None") -> Budget | None:

@@ -4,9 +4,12 @@ from freetheai_gateway.domain.breakers import Tally
 from freetheai_gateway.domain.failures import HTTP, Mishap
 from freetheai_gateway.domain.fleet import Key, Seat
 from freetheai_gateway.domain.gates import Gate
+from freetheai_gateway.domain.news import GateName
 from freetheai_gateway.domain.outcomes import KeyFate, Rule
 from freetheai_gateway.domain.pools import PoolPolicy
 
+TRIED_ELSEWHERE_S = 1.0
+"""How long a try is given that another process makes, before it is asked for again."""
 SUSPICIONS = 2
 """So many different requests that end in 403 say that it is the key and not the request."""
 
@@ -38,6 +41,22 @@ class Place:
         self._tries_upstream = target.gate.enter()
         cooling = target.cooling.get(key.fingerprint)
         self._tries = [gate for gate in (target.gate, key.gate, cooling) if gate is not None and gate.enter()]
+
+    @property
+    def is_try(self) -> bool:
+        """Whether the call tries what was left alone."""
+        return self._tries is not None and bool(self._tries)
+
+    def tried(self) -> list[GateName]:
+        """Name the gates that it tries."""
+        return [gate.name for gate in self._tries or () if gate.name is not None]
+
+    def give_back(self, now: float) -> None:
+        """Leave without a call: another process tries already."""
+        gates = self._tries or []
+        self.leave()
+        for gate in gates:
+            gate.hear_shut(now, TRIED_ELSEWHERE_S, gate.reason)
 
     def came_alive(self, now: float) -> None:
         """Note the first content: what was tried is good again, though the reply is not complete."""
@@ -116,7 +135,7 @@ class Place:
         cooling = self.seat.target.cooling
         gate = cooling.get(self.key.fingerprint)
         if gate is None:
-            gate = cooling[self.key.fingerprint] = Gate()
+            gate = self.seat.target.cooled(self.key.fingerprint)
         gate.shut(now, min(seconds, policy.max_cooldown_s), "slow down")
 
 

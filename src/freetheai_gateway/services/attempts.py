@@ -5,7 +5,8 @@
         place = course.take()            # raises what the client is to see where nothing is left
         …one call…
         place.leave()                    # in every case
-        course.fail(place, mishap, error)  # raises `error` where the request may not be sent again
+        if not course.fail(place, mishap):  # whether the request may be sent again
+            …tell the client…
 
 What decides is in `domain`: `choice` and `outcomes`. Here time, chance and the offer come together.
 """
@@ -24,7 +25,6 @@ from freetheai_gateway.domain.fleet import Fleet, Seat
 from freetheai_gateway.domain.outcomes import PASSED_ON, Again, Rule, find_rule, may_repeat
 from freetheai_gateway.domain.places import Place
 from freetheai_gateway.domain.pools import Upstream
-from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import Fields
 from freetheai_gateway.log import get_log
 from freetheai_gateway.services.directory import Offer
@@ -95,10 +95,26 @@ class Course:
         self.attempts += 1
         return place
 
-    def fail(self, place: Place, mishap: Mishap, error: GatewayError, *, begun: bool = False) -> None:
-        """Take in how a call failed whose place was left. Raises `error` where the client is to see it.
+    async def confirm(self, place: Place) -> Place:
+        """Make sure that no other process makes the same try: else take another place. Raises as `take`."""
+        tries = self._fleet.news.tries
+        while tries is not None and place.is_try:
+            try:
+                is_ours = await tries.claim(place.tried())
+            except BaseException:  # cancelled: the client left
+                place.leave()
+                raise
+            if is_ours:
+                break
+            place.give_back(self._clock.monotonic())
+            self.attempts -= 1
+            place = self.take()
+        return place
 
-        `begun`: something of the reply went to the client. Where nothing is raised, `take` finds the next place.
+    def fail(self, place: Place, mishap: Mishap, *, begun: bool = False) -> bool:
+        """Take in how a call failed whose place was left; returns whether `take` finds a next place.
+
+        `begun`: something of the reply went to the client.
         """
         now, policy = self._clock.monotonic(), self._fleet.policy
         rule = find_rule(mishap)
@@ -113,18 +129,16 @@ class Course:
             or now - self._started_at > policy.deadline_s
             or not may_repeat(rule, mishap, repeatable=self._asker.repeatable)
         ):
-            raise error
+            return False
         self._bar(place, rule, mishap)
-        if not self._somewhere(now) or not self._budget.take():
-            raise error
+        return self._somewhere(now) and self._budget.take()
 
-    def skip(self, place: Place, error: GatewayError) -> None:
-        """Note that the request can't be said to this upstream. Raises `error` where no other is left."""
+    def skip(self, place: Place) -> bool:
+        """Note that the request can't be said to this upstream; returns whether another one is left."""
         self.attempts -= 1
         barred = self._bars()
         barred.seats.add(place.seat)
-        if not self._somewhere(self._clock.monotonic()):
-            raise error
+        return self._somewhere(self._clock.monotonic())
 
     def pause_s(self) -> float:
         """Choose how long to wait before the same upstream is asked once more."""
@@ -143,7 +157,7 @@ class Course:
             or target.cooling
             or not target.gate.clear
             or not provider.keys[0].gate.clear
-            or 0 < provider.max_concurrency <= provider.load.running
+            or provider.load.running >= provider.cap
             or not self._is_ready(seat)
         ):
             return None

@@ -38,7 +38,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One configuration, ready to serve. `replaces` is the fleet of the one before, for what a reload keeps."""
+    """One configuration, ready to serve. `replaces` is the fleet of the one before, for what a reload keeps.
+
+    `processes`: how many of them serve it on this node, each of which counts alone until they tell each other.
+    """
 
     site: Site
     catalogue: Catalogue
@@ -49,6 +52,7 @@ class Offer:
     image_makers: Mapping[str, ImageMaker] = field(default_factory=dict)
     """Who makes pictures, by the provider's name."""
     replaces: Fleet | None = field(default=None, repr=False, compare=False)
+    processes: int = 1
     fleet: Fleet = field(init=False, repr=False, compare=False)
     """What is known of the providers while they are called."""
     _usable: Mapping[tuple[str, bool], Sequence[tuple[Upstream, Provider]]] = field(
@@ -69,7 +73,7 @@ class Offer:
         }
         object.__setattr__(self, "_usable", usable)
         terms = {name: provider.terms for name, provider in self.providers.items()}
-        object.__setattr__(self, "fleet", Fleet(terms, self.policy, self.replaces))
+        object.__setattr__(self, "fleet", Fleet(terms, self.policy, self.replaces, processes=self.processes))
         object.__setattr__(self, "replaces", None)  # else every configuration would keep all those before it
 
     def find_model(self, name: str, kind: ModelKind) -> Model:

@@ -22,6 +22,7 @@ from freetheai_gateway.services.provider_errors import from_refusal, from_transp
 from freetheai_gateway.services.trace import Trace
 
 MAX_DROPPED = 30
+_OK = HTTPStatus.OK
 DROPPED = b"x-gateway-dropped"
 _FIELD = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,60}")
 
@@ -90,6 +91,8 @@ class Dispatcher:
         course = Course(asker, exchange.upstreams, exchange.offer, self._clock)
         while True:
             place = course.take()
+            if place.is_try:
+                place = await course.confirm(place)
             attempt: Attempt | None = None
             try:
                 if place.repeats:
@@ -111,7 +114,8 @@ class Dispatcher:
                 self._charge(place, trace)
                 place.leave()
             try:
-                _fail(course, place, failure, trace, begun=attempt is not None and attempt.begun)
+                if not goes_on(course, place, trace, begun=attempt is not None and attempt.begun):
+                    raise failure
             finally:
                 del failure  # it knows this frame: kept here, both would wait for the garbage collector
 
@@ -153,7 +157,7 @@ class Dispatcher:
             reply = await self._client.send(call)
         except UpstreamFailed as failed:
             raise from_transport(failed, trace) from failed
-        if reply.status != HTTPStatus.OK:
+        if reply.status != _OK:
             raise await from_refusal(reply, self._clock, trace)
         return Attempt(reply, lane, place, self._clock)
 
@@ -169,15 +173,16 @@ class Dispatcher:
             )
 
 
-def _fail(course: Course, place: Place, error: GatewayError, trace: Trace, *, begun: bool) -> None:
-    """Take in a failure. Raises the error where the client is to see it."""
+def goes_on(course: Course, place: Place, trace: Trace, *, begun: bool = False) -> bool:
+    """Take in a failure; returns whether another call follows, else the client is to see it."""
     mishap = trace.mishap
     if mishap is None:
-        course.skip(place, error)
-        return
-    course.fail(place, mishap, error, begun=begun)
+        return course.skip(place)
+    if not course.fail(place, mishap, begun=begun):
+        return False
     trace.failed_attempts = (*trace.failed_attempts, (trace.provider, trace.outcome))
     trace.outcome = ""
+    return True
 
 
 def dropped_header(dropped: Sequence[str]) -> bytes:

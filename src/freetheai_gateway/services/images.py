@@ -33,7 +33,7 @@ from freetheai_gateway.jsonc import encode
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.attempts import Asker, Course
 from freetheai_gateway.services.directory import Directory, Offer
-from freetheai_gateway.services.dispatch import DROPPED, dropped_header
+from freetheai_gateway.services.dispatch import DROPPED, dropped_header, goes_on
 from freetheai_gateway.services.image_ports import Ask, OnPartial, PictureFetcher, PictureVault
 from freetheai_gateway.services.limit_headers import limit_lines
 from freetheai_gateway.services.ports import Ledger, Sink
@@ -182,6 +182,8 @@ class Images:
         course = Course(asker, commission.upstreams, commission.offer, self._clock)
         while True:
             place = course.take()
+            if place.is_try:
+                place = await course.confirm(place)
             try:
                 if place.repeats:
                     await asyncio.sleep(course.pause_s())
@@ -194,12 +196,11 @@ class Images:
                 return made
             finally:
                 place.leave()
-            if trace.mishap is None:
-                course.skip(place, failure)
-                continue
-            course.fail(place, trace.mishap, failure)
-            trace.failed_attempts = (*trace.failed_attempts, (trace.provider, trace.outcome))
-            trace.outcome = ""
+            try:
+                if not goes_on(course, place, trace):
+                    raise failure
+            finally:
+                del failure  # it knows this frame
 
     async def _ask(self, place: Place, commission: Commission, order: Order, on_partial: OnPartial | None) -> Made:
         trace, upstream = commission.trace, place.seat.upstream

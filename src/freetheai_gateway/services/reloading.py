@@ -4,6 +4,12 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from freetheai_gateway.domain.audit import Action, AuditEntry
+from freetheai_gateway.ids import new_id
+
+CONFIGURATION = "configuration"
+"""The subject of a reload in the audit list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -35,3 +41,16 @@ class Reload(Protocol):
     def __call__(self, *, dry_run: bool) -> Awaitable[ReloadOutcome]:
         """Take it over whole, or only say what that would change."""
         ...
+
+
+def reload_entry(outcome: ReloadOutcome, at: float, actor: str, reason: str | None = None) -> AuditEntry:
+    """Make the audit entry of a reload that was done."""
+    return AuditEntry(
+        id=new_id("aud"),
+        at=at,
+        actor=actor,
+        action=Action.CONFIGURATION_RELOADED.value,
+        subject=CONFIGURATION,
+        reason=reason,
+        after=outcome.changed,
+    )

@@ -10,6 +10,7 @@ from freetheai_gateway.errors import GatewayError, ServerError
 from freetheai_gateway.services.ports import Lease, Ledger
 from freetheai_gateway.services.trace import Trace
 
+_OK = HTTPStatus.OK
 BYTES_PER_TOKEN = 4
 """Of the estimate where an upstream reports no usage: about right for English text."""
 
@@ -29,7 +30,7 @@ class Settlement:
 
     def succeed(self) -> None:
         """Record a reply that is complete; call this before its last bytes are sent."""
-        self._settle(HTTPStatus.OK, "")
+        self._settle(_OK, "")
 
     def fail(self, error: GatewayError) -> None:
         """Record a request that ended otherwise, also in mid-stream."""
@@ -66,7 +67,7 @@ class Settlement:
         self._settled = True
         trace = self._trace
         trace.status, trace.code = status, code
-        trace.outcome = "ok" if status == HTTPStatus.OK else trace.outcome or "canceled"
+        trace.outcome = "ok" if status == _OK else trace.outcome or "canceled"
         if self.upstream is not None:
             trace.cost_micro_usd = cost_micro_usd(trace.usage, self.upstream.price, trace.images)
         try:

@@ -62,9 +62,9 @@ class Server(Table, frozen=True, kw_only=True):
     """Without a slash at the end; after reading never empty: made of host and port where it is not set."""
     max_body_bytes: Annotated[int, Bounds(at_least=1024)] = 33_554_432
     max_requests: Positive = 5_000
-    """Completions that one process runs at once; above, 503 at once."""
+    """Requests with a body that one process runs at once; above, 503 at once."""
     max_held_bytes: Annotated[int, Bounds(at_least=1024)] = 1 << 30
-    """Bytes of all request bodies that one process holds; above, 503 before the body is read."""
+    """Bytes of all request bodies that one process holds; above, 503 before more is read."""
     trusted_proxies: tuple[Annotated[str, Form(forms.cidr)], ...] = ()
     cors_origins: tuple[Annotated[str, Form(forms.origin)], ...] = ("*",)
     admin_token: Annotated[CredentialIfSet, UnlessSet("env:FREETHEAI_ADMIN_TOKEN")] = None

@@ -7,7 +7,7 @@ from freetheai_gateway.services.completions import Completions, Sent
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.web.credentials import presented_key
 from freetheai_gateway.web.crowd import Crowd
-from freetheai_gateway.web.request import Request, read_body
+from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
 
 
@@ -35,8 +35,8 @@ class CompletionRoute:
         """Answer one request."""
         trace = response.trace
         trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
-        with self._crowd.place(request):
-            body = await read_body(request, self._max_body_bytes)
+        with self._crowd.place(request, self._max_body_bytes) as place:
+            body = await place.read_body()
             sent = Sent(body, forwarded(request, self._dialect))
             await self._completions.run(self._dialect, sent, trace.caller, response, trace, kind=self._kind)
 
@@ -44,18 +44,20 @@ class CompletionRoute:
 class CountTokensRoute:
     """`POST /v1/messages/count_tokens`."""
 
-    def __init__(self, authenticator: Authenticator, counter: TokenCounter, max_body_bytes: int) -> None:
+    def __init__(self, authenticator: Authenticator, counter: TokenCounter, max_body_bytes: int, crowd: Crowd) -> None:
         self._authenticator = authenticator
         self._counter = counter
         self._max_body_bytes = max_body_bytes
+        self._crowd = crowd
 
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         trace = response.trace
         trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
-        body = await read_body(request, self._max_body_bytes)
-        sent = Sent(body, forwarded(request, response.dialect))
-        await response.reply(await self._counter.count(sent, trace.caller, trace))
+        with self._crowd.place(request, self._max_body_bytes) as place:
+            body = await place.read_body()
+            sent = Sent(body, forwarded(request, response.dialect))
+            await response.reply(await self._counter.count(sent, trace.caller, trace))
 
 
 def forwarded(request: Request, dialect: Dialect) -> tuple[tuple[bytes, bytes], ...]:

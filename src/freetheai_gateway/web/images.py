@@ -10,8 +10,9 @@ from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.image_jobs import ImageJobs, render_job
 from freetheai_gateway.services.images import Images
 from freetheai_gateway.web.credentials import presented_key
+from freetheai_gateway.web.crowd import Crowd
 from freetheai_gateway.web.query import read_fields
-from freetheai_gateway.web.request import Request, read_body
+from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import JSON, Response
 
 _POLL_AFTER = (b"retry-after", b"2")
@@ -37,12 +38,14 @@ class ImageRoutes:
         files: ReadsPictures,
         *,
         max_body_bytes: int,
+        crowd: Crowd,
     ) -> None:
         self._authenticator = authenticator
         self._images = images
         self._jobs = jobs
         self._files = files
         self._max_body_bytes = max_body_bytes
+        self._crowd = crowd
 
     async def generate(self, request: Request, response: Response) -> None:
         """`POST /v1/images/generations`."""
@@ -80,7 +83,12 @@ class ImageRoutes:
     async def _make(self, operation: Operation, request: Request, response: Response) -> None:
         trace = response.trace
         trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
-        body = await read_body(request, self._max_body_bytes)
+        with self._crowd.place(request, self._max_body_bytes) as place:
+            await self._answer(operation, await place.read_body(), request, response)
+
+    async def _answer(self, operation: Operation, body: bytes, request: Request, response: Response) -> None:
+        trace = response.trace
+        assert trace.caller is not None
         content_type = request.header(b"content-type").decode("latin-1")
         wanted = parse_request(body, content_type, operation, self._images.policy.rules)
         if not wanted.in_background:

@@ -61,34 +61,60 @@ class Request:
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read the whole body. Raises `RequestTooLarge` as soon as it is known to be, before reading on."""
+    declared_bytes(request, max_bytes)
+    return await receive_body(request, max_bytes)
+
+
+def declared_bytes(request: Request, max_bytes: int) -> int:
+    """Read the size that a head declares; 0 for a body in chunks, whose size is not known.
+
+    Raises `RequestTooLarge` where it is over the cap.
+    """
     declared = request.header(b"content-length")
-    if declared.isdigit() and int(declared.lstrip(b"0")[:_ENOUGH_DIGITS] or b"0") > max_bytes:
+    if not declared.isdigit():
+        return 0
+    size = int(declared if len(declared) <= _ENOUGH_DIGITS else declared.lstrip(b"0")[:_ENOUGH_DIGITS] or b"0")
+    if size > max_bytes:
         raise _too_large(max_bytes)
+    return size
+
+
+async def receive_body(request: Request, max_bytes: int, on_size: Callable[[int], None] | None = None) -> bytes:
+    """Read the whole body, whose declared size has been looked at.
+
+    `on_size` is told how many bytes have arrived, while they are held; what it raises ends the reading.
+    """
     if request.header(b"content-encoding").lower() not in {b"", b"identity"}:
         raise InvalidRequest("Compressed request bodies are not understood; send the JSON as it is.")
     connection = request.connection
     if connection.whole_body is not None and not connection.disconnected:
         whole, connection.whole_body = connection.whole_body, None
-        if len(whole) > max_bytes:
-            raise _too_large(max_bytes)
+        _take_note(len(whole), max_bytes, on_size)
         return whole
     message = await request.receive()
     body = _part(message)
-    if message.get("more_body", False) and len(body) <= max_bytes:
-        body = await _read_on(request, bytearray(body), max_bytes)
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+    _take_note(len(body), max_bytes, on_size)
+    if message.get("more_body", False):
+        return await _read_on(request, bytearray(body), max_bytes, on_size)
     return body
 
 
-async def _read_on(request: Request, body: bytearray, max_bytes: int) -> bytes:
-    """Read on to the end, or a little over the cap. One buffer: a list of very many pieces takes far more memory."""
+async def _read_on(request: Request, body: bytearray, max_bytes: int, on_size: Callable[[int], None] | None) -> bytes:
+    """Read on to the end. One buffer: a list of very many pieces takes far more memory."""
     more = True
-    while more and len(body) <= max_bytes:
+    while more:
         message = await request.receive()
         body += _part(message)
+        _take_note(len(body), max_bytes, on_size)
         more = message.get("more_body", False)
     return bytes(body)
+
+
+def _take_note(size: int, max_bytes: int, on_size: Callable[[int], None] | None) -> None:
+    if size > max_bytes:
+        raise _too_large(max_bytes)
+    if on_size is not None:
+        on_size(size)
 
 
 def _part(message: Message) -> bytes:

@@ -199,8 +199,10 @@ def test_site_when_discord_is_set_up_then_messages_may_name_its_commands(tmp_pat
     assert not _offer(_with_model() | {"discord": discord}, tmp_path).site.has_discord
 
 
-def test_offer_when_there_are_several_workers_then_each_has_its_part_of_what_it_counts_alone(tmp_path: Path) -> None:
-    """Together they use no more than one would; what has no limit still has none."""
+def test_offer_when_there_are_several_workers_then_each_counts_for_all_until_they_know_of_each_other(
+    tmp_path: Path,
+) -> None:
+    """Together they use no more than one would."""
     document = _with_model()
     document["providers"] = [
         {
@@ -210,14 +212,19 @@ def test_offer_when_there_are_several_workers_then_each_has_its_part_of_what_it_
             "api_keys": ["k"],
             "max_concurrency": 10,
             "daily_budget_usd": 1.0,
-            "limits_per_key": {"requests_per_minute": 100, "requests_per_day": 2},
+            "limits_per_key": {"requests_per_minute": 100},
         }
     ]
     document["server"] = {"workers": 4}
     document["limits"] = {"backend": "redis://127.0.0.1:6379/0"}
     state = _offer(document, tmp_path).fleet.providers["zai"]
-    assert state.max_concurrency == 2
+    assert (state.max_concurrency, state.cap) == (10, 2)
     assert state.budget is not None
-    assert state.budget.limit_micro_usd == 250_000
-    key = _offer(document, tmp_path).providers["zai"].terms.key_limits
-    assert (key.requests_per_minute, key.requests_per_day, key.tokens_per_day) == (25, 1, 0)
+    state.budget.spend(250_000, 1e9)
+    assert state.budget.wait_s(1e9)
+    meter = state.keys[0].meter
+    assert meter is not None
+    for _ in range(25):
+        assert not meter.wait_s(1.0, 1e9)
+        meter.take(1.0, 1e9)
+    assert meter.wait_s(1.0, 1e9) == 60.0

@@ -40,7 +40,14 @@ class Reloaded:
     outcome: ReloadOutcome
 
 
-Order: TypeAlias = Announce | Prepare | Adopt | Forget | Reloaded
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Keep in the audit list what a reload changed that the parent was asked for by a signal."""
+
+    outcome: ReloadOutcome
+
+
+Order: TypeAlias = Announce | Prepare | Adopt | Forget | Reloaded | Note
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from freetheai_gateway.app.workers.messages import (
     Adopt,
     CannotStart,
     Forget,
+    Note,
     Order,
     Prepare,
     Prepared,
@@ -93,6 +94,8 @@ class Supervisor:
         self._read: Settings | None = None
         self._asked: list[tuple[int, int]] = []
         """Who waits for the outcome of the reload on its way: slot and number."""
+        self._is_signalled = False
+        """Whether a signal asked for it."""
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -205,6 +208,8 @@ class Supervisor:
         self._read = read
         if asked is not None:
             self._asked.append(asked)
+        else:
+            self._is_signalled = True
         self._carry_out(self._core.want_reload(time.monotonic()))
 
     def _compare(self, read: Settings) -> ReloadOutcome:
@@ -223,8 +228,12 @@ class Supervisor:
                 self._log.warning("not_reloaded", where=place, hint="restart the gateway to change it")
             self._settings = merge(self._settings, self._read)
             self._log.info("reloaded", **outcome.changed)
+            if self._is_signalled:
+                for slot in self._core.living[:1]:
+                    self._send(slot, Note(outcome))
             if has_models(self._settings):
                 self._carry_out(self._core.with_models(time.monotonic()))
+        self._is_signalled = False
         asked, self._asked = self._asked, []
         self._answer(asked, outcome)
 

@@ -19,6 +19,7 @@ from freetheai_gateway.app.workers.mailboxes import MailedSiblings
 from freetheai_gateway.app.workers.messages import (
     Adopt,
     Forget,
+    Note,
     Order,
     Prepare,
     Reloaded,
@@ -117,6 +118,8 @@ class _Worker:
                 await gateway.adopt(prepared)
             case Forget():
                 self._prepared = None
+            case Note(outcome):
+                await gateway.note_reload(outcome)
             case Reloaded(number, outcome):
                 if (future := self._reloads.get(number)) is not None and not future.done():
                     future.set_result(outcome)

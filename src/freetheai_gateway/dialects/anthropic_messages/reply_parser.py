@@ -1,6 +1,7 @@
 """Reads a Messages reply, whole or streamed, into neutral events."""
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from freetheai_gateway.dialects.anthropic_messages.read_parts import Block, Numbers, open_block
 from freetheai_gateway.dialects.anthropic_messages.reply_wire import (
@@ -12,7 +13,7 @@ from freetheai_gateway.dialects.anthropic_messages.reply_wire import (
     decode_message,
 )
 from freetheai_gateway.dialects.anthropic_messages.wire import UsageTally, UsageWire
-from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import Fault, MalformedReply, RenderedRequest, UpstreamSaidError, anew
 from freetheai_gateway.domain.events import Event, Finished, Started, StopReason, UsageReported
 from freetheai_gateway.jsonc import InvalidJSON, Raw
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
@@ -42,14 +43,7 @@ class MessagesReplyParser:
         self._reply_id: str | None = None
         self._stop: DeltaWire | None = None
         self._is_finished = False
-        self._handlers: Mapping[str, Callable[[EventWire], list[Event]]] = {
-            "content_block_start": self._start,
-            "content_block_stop": self._stop_block,
-            "message_start": self._message_start,
-            "message_delta": self._message_delta,
-            "message_stop": self._message_stop,
-        }
-        self._failure: MalformedReply | UpstreamSaidError | None = None
+        self._failure: Fault | None = None
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes of a stream, cut anywhere."""
@@ -90,7 +84,7 @@ class MessagesReplyParser:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise self._failure
+            raise anew(self._failure)
 
     def _read(self, block: bytes) -> list[Event]:
         """Read whole events; what is wrong in one is raised at the next call, after the events before it."""
@@ -105,7 +99,7 @@ class MessagesReplyParser:
         except InvalidJSON:
             self._failure = MalformedReply("an event is not JSON of the documented shape")
         except (MalformedReply, UpstreamSaidError) as failure:
-            self._failure = failure
+            self._failure = anew(failure)
         return events
 
     def _take(self, data: bytes) -> list[Event]:
@@ -114,8 +108,8 @@ class MessagesReplyParser:
             return self._more(event, data)
         if event.type == "error":
             raise UpstreamSaidError
-        handler = self._handlers.get(event.type)
-        return handler(event) if handler is not None else []  # a ping, or an event of a later version
+        handler = self._HANDLERS.get(event.type)
+        return handler(self, event) if handler is not None else []  # a ping, or an event of a later version
 
     # --- the message ------------------------------------------------------------------------------------------
 
@@ -223,6 +217,15 @@ class MessagesReplyParser:
         while self._open:
             events += self._end_block(next(iter(self._open)))
         return events
+
+    _HANDLERS: ClassVar[Mapping[str, Callable[["MessagesReplyParser", EventWire], list[Event]]]] = {
+        "content_block_start": _start,
+        "content_block_stop": _stop_block,
+        "message_start": _message_start,
+        "message_delta": _message_delta,
+        "message_stop": _message_stop,
+    }
+    """By the event's type. One table for all parsers: one of bound methods would be a circle in each."""
 
 
 def _data_of(event: bytes) -> bytes:

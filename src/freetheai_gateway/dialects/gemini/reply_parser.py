@@ -9,7 +9,14 @@ from hashlib import sha256
 
 from freetheai_gateway.dialects.gemini.outcome import is_failure, is_finish, stop_reason
 from freetheai_gateway.dialects.gemini.reply_wire import Chunk, FunctionCall, ReplyPart, UsageMetadata, decode_chunks
-from freetheai_gateway.dialects.protocol import DialectName, MalformedReply, RenderedRequest, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import (
+    DialectName,
+    Fault,
+    MalformedReply,
+    RenderedRequest,
+    UpstreamSaidError,
+    anew,
+)
 from freetheai_gateway.dialects.tool_names import safe
 from freetheai_gateway.domain.events import (
     Delta,
@@ -45,7 +52,7 @@ class GeminiReplyParser:
     def __init__(self, rendered: RenderedRequest) -> None:
         self._rendered = rendered
         self._cutter = EventCutter()
-        self._failure: MalformedReply | UpstreamSaidError | None = None
+        self._failure: Fault | None = None
         self._reply_id: str | None = None
         self._next_index = 0
         self._open: PartStart | None = None
@@ -88,7 +95,7 @@ class GeminiReplyParser:
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            raise self._failure
+            raise anew(self._failure)
 
     # --- bytes to chunks --------------------------------------------------------------------------------------
 
@@ -111,7 +118,7 @@ class GeminiReplyParser:
         except InvalidJSON:
             self._failure = MalformedReply("a chunk of the reply is not what Gemini documents")
         except (MalformedReply, UpstreamSaidError) as failure:
-            self._failure = failure
+            self._failure = anew(failure)
         events, self._events = self._events, []
         return events
 

@@ -19,7 +19,7 @@ from freetheai_gateway.dialects.openai_chat.stream import DONE
 from freetheai_gateway.dialects.openai_chat.tool_slots import MAX_HELD_CHARACTERS, Slot, ToolSlots
 from freetheai_gateway.dialects.openai_chat.usage import read_groq, read_usage
 from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY, says_failure
-from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import Fault, MalformedReply, RenderedRequest, UpstreamSaidError, anew
 from freetheai_gateway.domain.events import (
     Delta,
     Event,
@@ -59,7 +59,7 @@ class ChatReplyParser:
         self._reason: StopReason | None = None
         self._done = False
         self._ended = False
-        self._failure: MalformedReply | UpstreamSaidError | None = None
+        self._failure: Fault | None = None
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes of a stream; gives `Finished` when the terminator came."""
@@ -73,7 +73,7 @@ class ChatReplyParser:
         except EventTooLarge:
             self._failure = MalformedReply("an event is too large")
         except (MalformedReply, UpstreamSaidError) as failure:
-            self._failure = failure
+            self._failure = anew(failure)
         return self._given()
 
     def finish(self) -> list[Event]:
@@ -106,7 +106,7 @@ class ChatReplyParser:
 
     def _check(self) -> None:
         if self._failure is not None:
-            raise self._failure
+            raise anew(self._failure)
 
     def _given(self) -> list[Event]:
         """Give what was collected; a failure without good events before it is raised at once."""

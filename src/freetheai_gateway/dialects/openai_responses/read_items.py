@@ -6,6 +6,7 @@ function where their output is there too; alone they would be calls without a re
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from freetheai_gateway.dialects.openai_responses.content import read_content
 from freetheai_gateway.dialects.openai_responses.fields import (
@@ -79,17 +80,6 @@ class ItemReader:
         self._call_signature: str | None = None
         self.tools: list[Tool] = []
         """What `additional_tools` and `tool_search_output` items brought to call; the vendor's own stay in the item."""
-        self._readers: Mapping[str, Callable[[Item], None]] = {
-            "message": self._message,
-            "reasoning": self._reasoning,
-            "function_call": self._call,
-            "custom_tool_call": self._call,
-            "function_call_output": self._output,
-            "custom_tool_call_output": self._output,
-            "additional_tools": self._additional_tools,
-            **dict.fromkeys(_CALLS, self._special_call),
-            **dict.fromkeys(_OUTPUTS, self._special_output),
-        }
 
     def read(self, entries: Sequence[Raw]) -> None:
         """Read the items in their order. Raises `InvalidRequest` for a documented item that lacks what it needs."""
@@ -98,7 +88,7 @@ class ItemReader:
         items = [_split(entry, f"input[{index}]") for index, entry in enumerate(entries)]
         self._pairs = _pairs(items)
         for item in items:
-            self._readers.get(item.type, self._other)(item)
+            self._READERS.get(item.type, ItemReader._other)(self, item)
 
     def _message(self, item: Item) -> None:
         fields = item.fields
@@ -191,6 +181,19 @@ class ItemReader:
 
     def _other(self, item: Item) -> None:
         self._turns.opaque(Opaque(OWN, item.type or "unknown", item.raw))
+
+    _READERS: ClassVar[Mapping[str, Callable[["ItemReader", Item], None]]] = {
+        "message": _message,
+        "reasoning": _reasoning,
+        "function_call": _call,
+        "custom_tool_call": _call,
+        "function_call_output": _output,
+        "custom_tool_call_output": _output,
+        "additional_tools": _additional_tools,
+        **dict.fromkeys(_CALLS, _special_call),
+        **dict.fromkeys(_OUTPUTS, _special_output),
+    }
+    """By the item's type. One table for all readers: one of bound methods would be a circle in each."""
 
 
 _CALL_KINDS = {

@@ -19,7 +19,7 @@ from freetheai_gateway.dialects.openai_responses.wire import (
     decode_item_event,
     decode_kind,
 )
-from freetheai_gateway.dialects.protocol import MalformedReply, RenderedRequest, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import Fault, MalformedReply, RenderedRequest, UpstreamSaidError, anew
 from freetheai_gateway.domain.events import Event, Finished, Started, StopReason
 from freetheai_gateway.jsonc import InvalidJSON, Raw
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
@@ -67,7 +67,7 @@ class ResponsesReplyParser:
     def __init__(self, rendered: RenderedRequest) -> None:
         self._names = rendered.names
         self._cutter = EventCutter()
-        self._failure: MalformedReply | UpstreamSaidError | None = None
+        self._failure: Fault | None = None
         self._started = False
         self._finished = False
         self._slots: dict[int, _Slot] = {}
@@ -80,17 +80,17 @@ class ResponsesReplyParser:
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes of a stream, cut anywhere."""
         if self._failure is not None:
-            raise self._failure
+            raise anew(self._failure)
         try:
             return self._read(self._cutter.feed(data))
         except EventTooLarge:
             self._failure = MalformedReply("an event is too large")
-            raise self._failure from None
+            raise anew(self._failure) from None
 
     def finish(self) -> list[Event]:
         """Take the clean end of a stream. Raises `MalformedReply` where the reply was not finished."""
         if self._failure is not None:
-            raise self._failure
+            raise anew(self._failure)
         events = self._read(self._cutter.close())
         if not self._finished and not events:
             raise MalformedReply("the stream ended without response.completed")
@@ -108,7 +108,7 @@ class ResponsesReplyParser:
                 if data is not None and data.strip() and not data.startswith(DONE) and not self._finished:
                     events += self._take(data)
         except (MalformedReply, UpstreamSaidError) as failure:
-            self._failure = failure
+            self._failure = anew(failure)
             if not events:
                 raise
         return events

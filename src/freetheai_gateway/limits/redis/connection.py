@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, cast
 
 import hiredis
 
-from freetheai_gateway.limits.redis.script import Word, pack, script
+from freetheai_gateway.limits.redis.script import Word, pack
 from freetheai_gateway.limits.redis.settings import RedisTarget
 
 _SECOND_LOOK_S: Final = 0.05
@@ -160,8 +160,10 @@ async def connect(
     channel: str,
     on_message: Callable[[bytes], None],
     on_lost: Callable[[RedisConnection], None],
+    *,
+    script: bytes,
 ) -> RedisConnection:
-    """Open a connection that knows the script and listens to `channel`. Raises `RedisAway`."""
+    """Open a connection that knows `script` and listens to `channel`. Raises `RedisAway`."""
     connection = RedisConnection(deadline_s, on_message, on_lost)
     try:
         async with asyncio.timeout(max(1.0, 4 * deadline_s)):
@@ -171,7 +173,7 @@ async def connect(
                 target.port,
                 ssl=ssl.create_default_context() if target.tls else None,
             )
-            await _greet(connection, target)
+            await _greet(connection, target, script)
             connection.subscribe(channel)
     except BaseException as error:
         connection.close()
@@ -183,12 +185,12 @@ async def connect(
     return connection
 
 
-async def _greet(connection: RedisConnection, target: RedisTarget) -> None:
+async def _greet(connection: RedisConnection, target: RedisTarget, script: bytes) -> None:
     who = ("AUTH", target.username or "default", target.password) if target.password else ()
     await connection.call("HELLO", 3, *who)
     if target.database:
         await connection.call("SELECT", target.database)
-    await connection.call("SCRIPT", "LOAD", script())
+    await connection.call("SCRIPT", "LOAD", script)
 
 
 def _first_word(text: str) -> str:

@@ -17,7 +17,7 @@ from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.domain.limits import Delivered, Limits, Refusal, Standing
 from freetheai_gateway.limits.redis.connection import RedisAway, RedisConnection, connect
 from freetheai_gateway.limits.redis.lease import RedisLease, read_refusal, read_standings
-from freetheai_gateway.limits.redis.script import Commands, Verdict, Word, limits_word, micro, pack
+from freetheai_gateway.limits.redis.script import Commands, Verdict, Word, limits_word, micro, pack, script
 from freetheai_gateway.limits.redis.settings import RedisSettings
 from freetheai_gateway.limits.redis.turn import Turn
 from freetheai_gateway.log import get_log
@@ -168,7 +168,9 @@ class RedisLimiter:
     async def _connect(self) -> RedisConnection:
         """Connect and bring Redis up to date before anybody asks it. Raises `RedisAway`."""
         settings = self._settings
-        connection = await connect(settings.target, settings.deadline_s, self._channel, self._hear, self._note_loss)
+        connection = await connect(
+            settings.target, settings.deadline_s, self._channel, self._hear, self._note_loss, script=script()
+        )
         try:
             self._renew(connection)
             for _ in range(len(self._unsent)):

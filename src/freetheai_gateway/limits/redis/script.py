@@ -11,6 +11,8 @@ from hiredis import pack_command
 from freetheai_gateway.domain.limits import Limits
 
 MICRO: Final = 1_000_000
+LIMITS: Final = "limits.lua"
+POOLS: Final = "pools.lua"
 Word: TypeAlias = str | bytes | int
 
 
@@ -27,16 +29,16 @@ class Verdict(IntEnum):
     """Nothing to say."""
 
 
-@lru_cache(maxsize=1)
-def script() -> bytes:
-    """Read the script that stands beside this module."""
-    return files(__package__).joinpath("limits.lua").read_bytes()
+@lru_cache(maxsize=2)
+def script(name: str = LIMITS) -> bytes:
+    """Read a script that stands beside this module."""
+    return files(__package__).joinpath(name).read_bytes()
 
 
-@lru_cache(maxsize=1)
-def script_name() -> str:
+@lru_cache(maxsize=2)
+def script_name(name: str = LIMITS) -> str:
     """Name it as Redis does, by its SHA-1 (a name, no protection)."""
-    return sha1(script(), usedforsecurity=False).hexdigest()
+    return sha1(script(name), usedforsecurity=False).hexdigest()
 
 
 @lru_cache(maxsize=1024)

@@ -28,6 +28,8 @@ class RedisSettings:
     """How long an answer may take before Redis counts as away."""
     lease_s: float = 24.0
     """How long a slot outlives a node that died; it is renewed three times in that."""
+    round_s: float = 0.25
+    """Pause between two rounds in which gateways tell each other what they used of their providers."""
     retry_max_s: float = 1.0
     """Longest pause between tries to connect."""
 

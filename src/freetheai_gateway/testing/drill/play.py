@@ -6,13 +6,27 @@ import msgspec
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.pools import Timeouts
-from freetheai_gateway.jsonc import encode
+from freetheai_gateway.jsonc import Decoder, InvalidJSON, encode
 from freetheai_gateway.services.body import header
 from freetheai_gateway.services.ports import Origin, UpstreamClient, UpstreamFailed, UpstreamReply, UpstreamRequest
 from freetheai_gateway.testing.completions import DEFAULT_TEXT
 
 _PATIENCE = Timeouts(connect_s=5.0, first_byte_s=30.0, first_content_s=30.0, idle_s=30.0, total_s=600.0)
-_LAST_WORDS = DEFAULT_TEXT.split()[-1].encode()
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta = msgspec.field(default_factory=_Delta)
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+
+
+_read_chunk: Decoder[_Chunk] = Decoder(_Chunk)
 
 
 class Got(msgspec.Struct, frozen=True, gc=False):
@@ -65,8 +79,18 @@ def _judge(status: int, data: bytes, *, streamed: bool) -> str:
     if not streamed:
         return "whole" if DEFAULT_TEXT.encode() in data else "wrong"
     if data.endswith(b"data: [DONE]\n\n"):
-        return "whole" if _LAST_WORDS in data and b'"error"' not in data else "wrong"
+        return "whole" if _text_of(data) == DEFAULT_TEXT and b'"error"' not in data else "wrong"
     return "broken" if b'"finish_reason":"error"' in data else "cut"
+
+
+def _text_of(stream: bytes) -> str:
+    """Join what the chunks of a stream say, wherever they were cut."""
+    lines = (line.removeprefix(b"data: ") for line in stream.split(b"\n") if line.startswith(b"data: {"))
+    try:
+        chunks = [_read_chunk(line) for line in lines]
+    except InvalidJSON:
+        return ""
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
 
 
 async def _read_all(reply: UpstreamReply) -> Sequence[bytes]:

@@ -161,6 +161,7 @@ class Connection(asyncio.Protocol):
     def leave_tunnel(self) -> None:
         """Make ready for the first exchange after CONNECT; the parser of the proxy's reply is spent."""
         self._busy = False
+        self.parser.retire()
         self.parser = ReplyParser()
 
     def abort(self) -> None:
@@ -200,6 +201,7 @@ class Connection(asyncio.Protocol):
             self._alarm.cancel()
             self._alarm = None
         self._alarm_at = 0.0  # nothing may be armed any more
+        self.parser.retire()
         self._wake()
         self._on_lost(self)
 
@@ -237,6 +239,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, failure: Failure) -> None:
         if self._failure is None:
             self._failure = UpstreamFailed(failure, self._phase)
+        self.parser.retire()
         if self._transport is not None:
             self._transport.abort()
         self._wake()

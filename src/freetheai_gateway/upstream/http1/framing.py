@@ -85,9 +85,15 @@ class ReplyParser:
     """
 
     def __init__(self) -> None:
-        self._machine = HttpResponseParser(self)
-        self._feed = self._machine.feed_data
+        self._machine: HttpResponseParser | None = HttpResponseParser(self)
         self.begin("GET")
+
+    def retire(self) -> None:
+        """Parse nothing any more; what was parsed can still be read and taken.
+
+        The machine knows this parser and the parser the machine: left so, both would wait for the garbage collector.
+        """
+        self._machine = None
 
     def begin(self, method: str) -> None:
         """Expect the reply to a request of this method."""
@@ -108,10 +114,13 @@ class ReplyParser:
 
     def feed(self, data: bytes) -> None:
         """Parse what arrived. Raises `MalformedReply`; bytes after a complete reply only make it not `reusable`."""
+        machine = self._machine
+        if machine is None:
+            return
         self.started = True
         self._overhead_bytes += len(data)
         try:
-            self._feed(data)
+            machine.feed_data(data)
         except HttpParserError:
             self.reusable = False
             if not self.complete:
@@ -155,6 +164,7 @@ class ReplyParser:
     def on_headers_complete(self) -> None:
         """Judge the head."""
         machine = self._machine
+        assert machine is not None
         status = machine.get_status_code()
         headers = self.headers
         if len(headers) > MAX_HEADERS or status == 101:  # we never ask for an upgrade

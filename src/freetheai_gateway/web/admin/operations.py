@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.accounts import effective_tier
-from freetheai_gateway.domain.audit import Action, AuditEntry
 from freetheai_gateway.errors import InvalidRequest, NotFound
-from freetheai_gateway.ids import new_id
 from freetheai_gateway.services.admin_view import (
     Object,
     audit_fields,
@@ -19,7 +17,7 @@ from freetheai_gateway.services.admin_view import (
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.instants import read_day
 from freetheai_gateway.services.ports import AccountStore, AuditStore, UsageStore
-from freetheai_gateway.services.reloading import Mistake, Reload, ReloadOutcome
+from freetheai_gateway.services.reloading import Mistake, Reload, ReloadOutcome, reload_entry
 from freetheai_gateway.services.standings import Standings, limit_fields
 from freetheai_gateway.services.upstream_states import UpstreamStates
 from freetheai_gateway.web.admin import answers
@@ -28,8 +26,6 @@ from freetheai_gateway.web.admin.bodies import ReloadRequest
 from freetheai_gateway.web.admin.table import LIST, AdminRoute, Call
 
 _GROUPINGS = ("day", "model", "provider", "account")
-CONFIGURATION = "configuration"
-"""The subject of a reload in the audit list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +135,7 @@ class AdminOperations:
         return page_of([audit_fields(entry) for entry in entries], cursor)
 
     async def _record(self, actor: str, outcome: ReloadOutcome, reason: str | None) -> str:
-        entry = AuditEntry(
-            id=new_id("aud"),
-            at=self._parts.clock.wall(),
-            actor=actor,
-            action=Action.CONFIGURATION_RELOADED.value,
-            subject=CONFIGURATION,
-            reason=reason,
-            after=outcome.changed,
-        )
+        entry = reload_entry(outcome, self._parts.clock.wall(), actor, reason)
         await self._parts.audit.record(entry)
         return entry.id
 

@@ -40,7 +40,7 @@ class EdgeServer(uvicorn.Server):
         lifespan: AbstractAsyncContextManager[object] | None = None,
         on_started: Callable[[int], None] = lambda _port: None,
         on_drain: Callable[[], None] = lambda: None,
-        on_reload: Callable[[], None] = lambda: None,
+        on_reload: Callable[[], object] = lambda: None,
         outbox: Outbox | None = None,
     ) -> None:
         super().__init__(
