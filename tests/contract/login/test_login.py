@@ -483,6 +483,17 @@ async def test_admin_api_when_a_member_is_signed_in_then_403_and_nothing_is_told
     assert (await world.browser().api("GET", "/admin/api/accounts", authorization=f"Bearer {key}")).status == 401
 
 
+async def test_admin_page_when_a_member_opens_it_then_it_does_nothing_but_let_them_out(world: World) -> None:
+    ada, _ = await world.member("Ada")
+    browser = await world.signed_in(ada)
+    text = (await browser.get("/admin")).text
+    assert "You are no operator" in text
+    assert await browser.csrf("/admin") == ""
+    token = text.partition('name="csrf" value="')[2].partition('"')[0]
+    assert (await browser.ask("POST", "/logout", f"csrf={token}".encode())).status == 303
+    assert SESSION not in browser.cookies
+
+
 # --- hostile text ---
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
