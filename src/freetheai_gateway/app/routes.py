@@ -25,7 +25,7 @@ from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.personal_data import PersonalData
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.services.reports import NodeReports
-from freetheai_gateway.web.account import AccountRoutes, Owners, ReplaceKey
+from freetheai_gateway.web.account import AccountRoutes, Owners, Paces, ReplaceKey
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
 from freetheai_gateway.web.crowd import Crowd
@@ -37,8 +37,8 @@ from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Handler, Route
 
-EXPORTS_A_MINUTE = 5
-"""Of one account."""
+EXPORTS_A_MINUTE, LISTS_A_MINUTE = 5, 30
+"""Of one account: everything that is kept, and pages of its requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,9 @@ def _pages(services: Services, health: HealthRoutes) -> Pages:
 
 def _account_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:
     sessions = None if services.sign_in is None else services.sign_in.gate
-    exports = RefusalGuard(limit=EXPORTS_A_MINUTE)
-    owners = Owners(services.authenticator, sessions, services.replace_key, exports)
-    account = AccountRoutes(owners, services.own_account, services.desk, services.personal, services.clock)
+    owners = Owners(services.authenticator, sessions, services.replace_key)
+    paces = Paces(RefusalGuard(limit=EXPORTS_A_MINUTE), RefusalGuard(limit=LISTS_A_MINUTE), services.clock)
+    account = AccountRoutes(owners, services.own_account, services.desk, services.personal, paces)
     return [
         Route("/account", {"GET": pages.account_or(account.show), "DELETE": account.erase}, dialect),
         Route("/account/requests", {"GET": account.requests}, dialect),

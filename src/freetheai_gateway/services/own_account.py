@@ -1,6 +1,6 @@
 """What an account may know of itself: tier, limits in force, what it used, and its latest requests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from freetheai_gateway.clock import Clock, rfc3339, utc_day
@@ -27,11 +27,13 @@ class AccountUsage(Protocol):
         """Sum these days by model, the most called first."""
         ...
 
-    async def account_statuses(self, account_id: str, since: float) -> Sequence[tuple[int, int]]:
-        """Count requests since an instant by their status."""
+    async def account_statuses(self, account_id: str, days: Sequence[str]) -> Mapping[str, int]:
+        """Sum how requests of these UTC days failed: `client_errors`, `canceled`, `server_errors`."""
         ...
 
-    async def account_requests(self, account_id: str, page: Page) -> tuple[Sequence[UsageRecord], str | None]:
+    async def account_requests(
+        self, account_id: str, page: Page, *, since: float, until: float
+    ) -> tuple[Sequence[UsageRecord], str | None]:
         """Read the records of requests, the newest first, with the cursor of the next page."""
         ...
 
@@ -70,16 +72,15 @@ class OwnAccount:
             "usage": {
                 "days": [_sums(by_day[day]) if day in by_day else {"day": day, **_NOTHING} for day in days],
                 "models": [_sums(row) for row in await self._usage.account_models(account.id, days)],
-                "statuses": [
-                    {"status": status, "requests": requests}
-                    for status, requests in await self._usage.account_statuses(account.id, now - DAYS * _DAY_S)
-                ],
+                "statuses": _statuses(by_day.values(), await self._usage.account_statuses(account.id, days)),
             },
         }
 
     async def requests(self, account: Account, page: Page) -> Object:
         """List what is kept of the account's latest requests; never their content. Raises `InvalidCursor`."""
-        records, cursor = await self._usage.account_requests(account.id, page)
+        now = self._clock.wall()
+        since = max(account.created_at, now - DAYS * _DAY_S)
+        records, cursor = await self._usage.account_requests(account.id, page, since=since, until=now)
         return {"object": "list", "data": [_request(record) for record in records], "next_cursor": cursor}
 
 
@@ -96,6 +97,12 @@ def _next_tier(account: Account, offer: Offer) -> Object | None:
         "requests_per_minute": following.limits.requests_per_minute,
         "minimum_invites": following.minimum_invites,
     }
+
+
+def _statuses(days: Iterable[UsageRow], failed: Mapping[str, int]) -> list[Object]:
+    """Say how requests ended: answered whole, or as one of the failures; statuses without requests are left out."""
+    counts = {"answered": sum(day.successes for day in days), **failed}
+    return [{"status": status, "requests": requests} for status, requests in counts.items() if requests]
 
 
 def _request(record: UsageRecord) -> Object:

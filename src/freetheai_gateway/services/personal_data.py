@@ -52,8 +52,8 @@ class Erasure:
 class PersonalStore(Protocol):
     """Reads and erases across all tables."""
 
-    async def read(self, account: Account, most_requests: int) -> Kept:
-        """Read everything that is kept about an account's owner."""
+    async def read(self, account: Account, most_requests: int, until: float) -> Kept:
+        """Read everything that is kept about an account's owner until an instant."""
         ...
 
     async def erase(self, erasure: Erasure) -> bool:
@@ -76,7 +76,7 @@ class PersonalData:
 
     async def export(self, account_id: str) -> Object:
         """Give everything that is kept about an account's owner. Raises `UnknownAccount`."""
-        kept = await self._store.read(await self._account(account_id), MOST_REQUESTS)
+        kept = await self._store.read(await self._account(account_id), MOST_REQUESTS, self._clock.wall())
         account = kept.account
         return {
             "object": "personal_data",

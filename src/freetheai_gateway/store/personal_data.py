@@ -31,7 +31,7 @@ from freetheai_gateway.domain.audit import HOLDER
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.services.key_desk.ports import Bar
 from freetheai_gateway.services.personal_data import SWEPT_AGAIN_S, Erasure, Kept
-from freetheai_gateway.services.ports import UsageRow
+from freetheai_gateway.services.ports import Page, UsageRow
 from freetheai_gateway.store.accounts import COUNT_CHANGE, key_of
 from freetheai_gateway.store.audit import entry_from_row, entry_of, insert_entry
 from freetheai_gateway.store.database import Database
@@ -47,10 +47,9 @@ from freetheai_gateway.store.schema import (
     USAGE_RECORDS,
 )
 from freetheai_gateway.store.upserts import insert_or_ignore
-from freetheai_gateway.store.usage import record_of
+from freetheai_gateway.store.usage import SqlUsage
 
 _DAY_S = 86_400
-_DAYS_AT_ONCE = 30
 _ROWS_AT_ONCE = 1_000
 _HASH_KEY = "member_hash"
 _APART = frozenset({ACCOUNTS.name, API_KEYS.name, AUDIT.name, ERASED_ACCOUNTS.name})
@@ -65,24 +64,23 @@ class SqlPersonalData:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._usage = SqlUsage(database)
 
-    async def read(self, account: Account, most_requests: int) -> Kept:
+    async def read(self, account: Account, most_requests: int, until: float) -> Kept:
         """Read everything that is kept about an account's owner."""
-        days, records = USAGE_DAYS.c, USAGE_RECORDS.c
-        newest = (
-            select(USAGE_RECORDS)
-            .where(records.account_id == account.id)
-            .order_by(records.started_at.desc())
-            .limit(most_requests)
+        days = USAGE_DAYS.c
+        requests, _ = await self._usage.account_requests(
+            account.id, Page(most_requests), since=account.created_at, until=until
         )
-        used = select(USAGE_DAYS).where(days.account_id == account.id).order_by(days.day, days.model, days.provider)
+        active = [utc_day(day * _DAY_S) for day in await self._usage.active_days(account.id, account.created_at, until)]
+        used = select(USAGE_DAYS).where(days.day.in_(active), days.account_id == account.id)
         of_keys = select(API_KEYS).where(API_KEYS.c.account_id == account.id).order_by(API_KEYS.c.created_at)
         changes = select(AUDIT).where(AUDIT.c.account_id == account.id).order_by(AUDIT.c.at)
         return Kept(
             account,
             keys=[key_of(row) for row in await self._rows(of_keys)],
-            days=[_day_of(row) for row in await self._rows(used)],
-            requests=[record_of(row) for row in await self._rows(newest)],
+            days=[_day_of(row) for row in await self._rows(used.order_by(days.day, days.model, days.provider))],
+            requests=requests,
             audit=[entry_from_row(row) for row in await self._rows(changes)],
             records={
                 table.name: [
@@ -142,21 +140,23 @@ class SqlPersonalData:
         }
 
     async def _erase_usage(self, account_id: str, since: float, until: float) -> None:
-        """Erase in short transactions, so that records that arrive meanwhile are not held up."""
-        days = [utc_day(at * _DAY_S) for at in range(int(since // _DAY_S), int(until // _DAY_S) + 1)]
-        for start in range(0, len(days), _DAYS_AT_ONCE):
-            some = days[start : start + _DAYS_AT_ONCE]
+        """Erase day by day, records before the sums that tell where they are, in short transactions.
+
+        Records are looked for beside the writer, so that those that arrive meanwhile are not held up.
+        """
+        records = USAGE_RECORDS.c
+        for day in await self._usage.active_days(account_id, since, until):
+            of_day = (records.started_at >= day * _DAY_S, records.started_at < (day + 1) * _DAY_S)
+            found = await self._rows(select(records.request_id).where(*of_day, records.account_id == account_id))
+            ids = [row.request_id for row in found]
+            for start in range(0, len(ids), _ROWS_AT_ONCE):
+                some = ids[start : start + _ROWS_AT_ONCE]
+                async with self._database.write("erasing an account's records") as connection:
+                    await connection.execute(delete(USAGE_RECORDS).where(records.request_id.in_(some)))
             async with self._database.write("erasing an account's sums") as connection:
                 for table in (USAGE_DAYS, USAGE_DAY_ACCOUNTS):
-                    of_these = (table.c.day.in_(some), table.c.account_id == account_id)
-                    await connection.execute(delete(table).where(*of_these))
-        records = USAGE_RECORDS.c
-        some_records = select(records.request_id).where(records.account_id == account_id).limit(_ROWS_AT_ONCE)
-        gone = _ROWS_AT_ONCE
-        while gone == _ROWS_AT_ONCE:
-            async with self._database.write("erasing an account's records") as connection:
-                statement = delete(USAGE_RECORDS).where(records.request_id.in_(some_records))
-                gone = (await connection.execute(statement)).rowcount
+                    of_account = (table.c.day == utc_day(day * _DAY_S), table.c.account_id == account_id)
+                    await connection.execute(delete(table).where(*of_account))
 
 
 async def bar_of(connection: AsyncConnection, discord_id: str, now: float) -> Bar | None:

@@ -81,30 +81,36 @@ class Owners:
     authenticator: Authenticator
     sessions: "SessionGate | None" = None
     replace_key: ReplaceKey | None = None
-    exports: RefusalCounter | None = None
-    """Counts exports, of which each reads everything that is kept about somebody."""
 
-    def check_exports(self, account_id: str, now: float) -> None:
-        """Count an export. Raises `LimitExceeded` where there were too many."""
-        if self.exports is None:
-            return
-        wait_s = self.exports.blocked(account_id, now)
+
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """How often one account may ask for what reads much of the database."""
+
+    exports: RefusalCounter
+    lists: RefusalCounter
+    clock: Clock
+
+    def check(self, counter: RefusalCounter, account_id: str) -> None:
+        """Count a request. Raises `LimitExceeded` where there were too many."""
+        now = self.clock.monotonic()
+        wait_s = counter.blocked(account_id, now)
         if wait_s is not None:
             raise LimitExceeded(
-                f"Your data was downloaded often just now; try again in {whole_seconds(wait_s)} s.",
+                f"You asked for this often just now; try again in {whole_seconds(wait_s)} s.",
                 code="refusals",
                 retry_after_s=wait_s,
             )
-        self.exports.count(account_id, now)
+        counter.count(account_id, now)
 
 
 class AccountRoutes:
     """Handlers over what the services know of one account."""
 
     def __init__(
-        self, owners: Owners, own: OwnAccount, desk: AccountDesk, personal: PersonalData, clock: Clock
+        self, owners: Owners, own: OwnAccount, desk: AccountDesk, personal: PersonalData, paces: Paces
     ) -> None:
-        self._clock = clock
+        self._paces = paces
         self._owners = owners
         self._own = own
         self._desk = desk
@@ -120,14 +126,16 @@ class AccountRoutes:
     async def requests(self, request: Request, response: Response) -> None:
         """Answer `GET /v1/account/requests?limit=…&cursor=…`."""
         owner = await self._owner(request, response)
+        page = _page(request)
+        self._paces.check(self._paces.lists, owner.account.id)
         with _translated():
-            body = await self._own.requests(owner.account, _page(request))
+            body = await self._own.requests(owner.account, page)
         await _send(response, body)
 
     async def export(self, request: Request, response: Response) -> None:
         """Answer `GET /v1/account/export`: everything that is kept about the owner, as a file."""
         owner = await self._owner(request, response)
-        self._owners.check_exports(owner.account.id, self._clock.monotonic())
+        self._paces.check(self._paces.exports, owner.account.id)
         with _translated():
             body = await self._personal.export(owner.account.id)
         response.add_headers(((b"content-disposition", b'attachment; filename="my-data.json"'),))

@@ -85,7 +85,7 @@ async def test_requests_when_listed_then_the_newest_first_page_by_page_and_nobod
     ada, _ = await world.member("Ada")
     browser = await world.signed_in(ada)
     account_id, now = await id_of(browser), world.clock.wall()
-    mine = [record(number, account_id, now - 5_000) for number in range(30)]
+    mine = [record(number, account_id, now - 5_000 + number % 2) for number in range(30)]
     await world.node._usage.insert([*mine, record(99, "acc_other", now - 4_000)])
     first = (await browser.api("GET", "/v1/account/requests?limit=20")).json
     rest = (await browser.api("GET", f"/v1/account/requests?limit=20&cursor={first['next_cursor']}")).json
@@ -113,11 +113,19 @@ async def test_usage_when_requests_failed_then_counted_by_status(world: World) -
     ada, _ = await world.member("Ada")
     browser = await world.signed_in(ada)
     account_id, now = await id_of(browser), world.clock.wall()
-    failed = [record(number, account_id, now - 500, status=502, success=False) for number in (1, 2)]
-    old = record(3, account_id, now - 40 * 86_400)
-    await world.node._usage.insert([record(0, account_id, now - 500), *failed, old])
+    ends = ((502, False), (504, False), (499, False), (400, False), (200, True))
+    made = [
+        record(number, account_id, now - 500, status=status, success=success)
+        for number, (status, success) in enumerate(ends)
+    ]
+    await world.node._usage.insert([*made, record(9, account_id, now - 40 * 86_400)])
     statuses = (await browser.api("GET", "/v1/account")).json["usage"]["statuses"]
-    assert statuses == [{"status": 200, "requests": 1}, {"status": 502, "requests": 2}]
+    assert {row["status"]: row["requests"] for row in statuses} == {
+        "answered": 1,
+        "client_errors": 1,
+        "canceled": 1,
+        "server_errors": 2,
+    }
 
 
 async def test_export_when_downloaded_then_everything_that_names_one_and_no_secret(

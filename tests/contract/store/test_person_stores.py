@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import pytest
 
+from freetheai_gateway.clock import utc_day
 from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey
 from freetheai_gateway.domain.audit import Action, Note
 from freetheai_gateway.domain.usage import UsageRecord
@@ -86,7 +87,7 @@ async def test_person_when_erased_then_all_is_read_before_and_nothing_after(
     await accounts.create_account(eve)
     await sessions.open(session("one"))
     await usage.insert([new_record(account_id=each.id, started_at=NOON) for each in (ada, ada, eve)])
-    kept = await personal.read(ada, 10)
+    kept = await personal.read(ada, 10, NOON)
     assert (len(kept.keys), len(kept.requests), len(kept.audit)) == (1, 2, 1)
     assert sum(day.requests for day in kept.days) == 2
     assert [set(row) for row in kept.records["web_sessions"]] == [{"discord_id", "name", "created_at", "expires_at"}]
@@ -94,14 +95,14 @@ async def test_person_when_erased_then_all_is_read_before_and_nothing_after(
     erasure = Erasure(ada, note, NOON + 86_400, was_suspended=False)
     assert await personal.erase(erasure)
     assert not await personal.erase(erasure)
-    left = await personal.read(ada, 10)
+    left = await personal.read(ada, 10, NOON)
     assert (left.keys, left.requests, left.days, left.records["web_sessions"]) == ([], [], [], [])
     entries, _ = await audit.list_entries(Page(), account_id=ada.id)
     assert [(entry.action, "name" in entry.after) for entry in entries] == [
         ("account.erase", False),
         ("account.create", False),
     ]
-    assert len((await personal.read(eve, 10)).requests) == 1
+    assert len((await personal.read(eve, 10, NOON)).requests) == 1
     bar = await desk.bar_of(ADA, NOON + 61)
     assert bar is not None
     assert (bar.until, bar.was_suspended) == (NOON + 86_400, False)
@@ -113,17 +114,23 @@ async def test_person_when_erased_then_all_is_read_before_and_nothing_after(
 async def test_requests_when_paged_then_equal_instants_are_neither_lost_nor_told_twice(
     usage: SqlUsage, new_record: NewRecord
 ) -> None:
-    records = [new_record(account_id="acc_a", started_at=NOON, status=status) for status in (200, 200, 502, 200, 502)]
-    await usage.insert([*records, new_record(account_id="acc_b", started_at=NOON)])
-    seen: list[str] = []
+    """Over several days, with nothing on some of them."""
+    statuses, day = (200, 200, 502, 499, 404), 86_400.0
+    records = [new_record(account_id="acc_a", started_at=NOON, status=status) for status in statuses]
+    records += [new_record(account_id="acc_a", started_at=NOON - 3 * day - number % 2) for number in range(3)]
+    await usage.insert([*records, new_record(account_id="acc_b", started_at=NOON - day)])
+    within = {"since": NOON - 9 * day, "until": NOON + day}
+    seen: list[UsageRecord] = []
     cursor = None
     while True:
-        page, cursor = await usage.account_requests("acc_a", Page(2, cursor))
-        seen += [record.request_id for record in page]
+        page, cursor = await usage.account_requests("acc_a", Page(2, cursor), **within)
+        seen += page
         if cursor is None:
             break
-    assert sorted(seen) == sorted(record.request_id for record in records)
-    assert await usage.account_statuses("acc_a", NOON) == [(200, 3), (502, 2)]
-    assert await usage.account_statuses("acc_a", NOON + 1) == []
+    assert seen == sorted(records, key=lambda record: (record.started_at, record.request_id), reverse=True)
+    days = [utc_day(NOON), utc_day(NOON - 3 * day)]
+    assert await usage.account_statuses("acc_a", days) == {"client_errors": 1, "canceled": 1, "server_errors": 1}
+    assert set((await usage.account_statuses("acc_b", days)).values()) == {0}
+    assert await usage.active_days("acc_a", NOON - 9 * day, NOON) == [int(NOON // day) - 3, int(NOON // day)]
     with pytest.raises(InvalidCursor):
-        await usage.account_requests("acc_b", Page(2, records[0].request_id))
+        await usage.account_requests("acc_b", Page(2, records[0].request_id), **within)

@@ -46,7 +46,7 @@ async def _no_standings(_account_id: str, _limits: Limits) -> Sequence[Standing]
 class NothingPersonal:
     """Implements `PersonalStore` for a table of routes that nobody calls."""
 
-    async def read(self, account: Account, most_requests: int) -> Kept:
+    async def read(self, account: Account, most_requests: int, until: float) -> Kept:
         return Kept(account)
 
     async def erase(self, erasure: Erasure) -> bool:

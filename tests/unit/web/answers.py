@@ -1,6 +1,6 @@
 """What the tests of the handlers share: one call of a handler, and a store that knows a ranking."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.limits import Delivered
@@ -58,11 +58,13 @@ class RankedUsage:
         """Know nothing."""
         return ()
 
-    async def account_statuses(self, account_id: str, since: float) -> Sequence[tuple[int, int]]:
+    async def account_statuses(self, account_id: str, days: Sequence[str]) -> Mapping[str, int]:
         """Know nothing."""
-        return ()
+        return {}
 
-    async def account_requests(self, account_id: str, page: Page) -> tuple[Sequence[UsageRecord], str | None]:
+    async def account_requests(
+        self, account_id: str, page: Page, *, since: float, until: float
+    ) -> tuple[Sequence[UsageRecord], str | None]:
         """Know nothing."""
         return (), None
 

@@ -1,4 +1,4 @@
-"""Signing in to the pages: sessions; what is left of an erased account; one account's records, newest first."""
+"""Signing in to the pages: sessions; what is left of an erased account; how an account's failed requests failed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create tables and an index; code of the revision before does not know them and is not disturbed."""
+    """Create tables and columns with a default; code of the revision before does not know them and is not disturbed."""
     op.create_table(
         "web_sessions",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
@@ -42,6 +42,5 @@ def upgrade() -> None:
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_kept_secrets"),
     )
-    op.create_index(
-        "ix_usage_records_account_id_started_at_status", "usage_records", ["account_id", "started_at", "status"]
-    )
+    for name in ("client_errors", "canceled", "server_errors"):
+        op.add_column("usage_day_accounts", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))

@@ -10,6 +10,7 @@ const state = at("state");
 const csrf = at("who")?.dataset.csrf;
 const key = csrf ? null : connectKey(at("key"), at("remember"), at("forget"), () => { at("account").hidden = true; state.textContent = "Forgotten."; });
 const RULES = { requests_per_minute: "Requests this minute", tokens_per_minute: "Tokens this minute", concurrency: "Running now", daily_requests: "Answers today", images_per_day: "Images today" };
+const STATUSES = { answered: "Answered", client_errors: "Refused (4xx)", canceled: "You left (499)", server_errors: "Failed (5xx)" };
 const LIVE_MS = 5_000;
 
 async function ask(path, options = {}) {
@@ -66,7 +67,7 @@ function showUsage({ days, models, statuses }) {
     "Tokens in": (row) => number(row.input_tokens),
     "Tokens out": (row) => number(row.output_tokens),
   }, models, { numbers: ["Requests", "Answered", "Tokens in", "Tokens out"], empty: "No request yet." }));
-  at("statuses").replaceChildren(table("Usage by status", { Status: (row) => row.status, Requests: (row) => number(row.requests) }, statuses, { numbers: ["Requests"], empty: "No request yet." }));
+  at("statuses").replaceChildren(table("Usage by status", { Status: (row) => STATUSES[row.status] ?? row.status, Requests: (row) => number(row.requests) }, statuses, { numbers: ["Requests"], empty: "No request yet." }));
 }
 
 const REQUESTS = {
