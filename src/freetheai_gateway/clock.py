@@ -8,6 +8,8 @@ from time import monotonic as _monotonic
 from time import time as _time
 from typing import Protocol
 
+DAY_S = 86_400.0
+
 
 class Clock(Protocol):
     """Seconds as floats; both never fail."""
@@ -37,7 +39,7 @@ def utc_day(wall_s: float) -> str:
 
 def seconds_until_utc_midnight(wall_s: float) -> float:
     """Seconds left of the instant's UTC day; never 0, at most 86,400."""
-    return 86_400.0 - wall_s % 86_400.0
+    return DAY_S - wall_s % DAY_S
 
 
 def rfc3339(wall_s: float) -> str:

@@ -117,6 +117,18 @@ class AccountPaused(AccessDenied):
     type = "user_paused"
 
 
+class CheckInRequired(AccessDenied):
+    """The account has not checked in today."""
+
+    type = "daily_checkin_required"
+
+
+class MembershipRequired(AccessDenied):
+    """The account's owner left the Discord server."""
+
+    type = "discord_membership_required"
+
+
 class NotFound(GatewayError):
     """No such route, model page or job."""
 
@@ -199,6 +211,12 @@ class ProviderUnavailable(GatewayError):
     type = "provider_unavailable"
 
 
+class MembershipUnknown(ProviderUnavailable):
+    """Discord could not be asked for too long who is in the server: nobody's fault who calls."""
+
+    type = "discord_membership_error"
+
+
 class ProviderTimeout(GatewayError):
     """The upstream did not answer in time."""
 
@@ -215,9 +233,11 @@ KNOWN_CODES = frozenset(
         "content_policy_violation",
         "context_length_exceeded",
         "csrf",
+        "daily_checkin_required",
         "daily_limit_error",
         "database_unavailable",
         "daily_requests",
+        "discord_membership_error",
         "discord_membership_required",
         "discord_unavailable",
         "image_too_large",

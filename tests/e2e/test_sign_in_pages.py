@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from freetheai_gateway.bot.commands import commands
 from freetheai_gateway.testing.discord.loopback import LoopbackDiscord, discord_in_thread
 from freetheai_gateway.testing.discord.oauth import CLIENT_SECRET
 from freetheai_gateway.testing.discord.person import Answer, Person
@@ -44,6 +45,7 @@ def browser() -> Iterator[Browser]:
 def town(upstream_server: ScriptedUpstream, launch: Launch) -> Iterator[Town]:
     with discord_in_thread() as discord:
         reached: list[Gateway] = []
+        discord.fake.commands = commands()
 
         async def post(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> tuple[int, bytes]:
             named = {name.decode(): value.decode() for name, value in headers}

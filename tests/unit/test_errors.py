@@ -12,6 +12,8 @@ TABLE = {
     errors.Unauthenticated: (401, "invalid_api_key"),
     errors.AccessDenied: (403, "model_access_denied"),
     errors.AccountPaused: (403, "user_paused"),
+    errors.CheckInRequired: (403, "daily_checkin_required"),
+    errors.MembershipRequired: (403, "discord_membership_required"),
     errors.ReadOnlyKey: (403, "read_only_key"),
     errors.NotFound: (404, "not_found_error"),
     errors.MethodNotAllowed: (405, "invalid_request_error"),
@@ -25,6 +27,7 @@ TABLE = {
     errors.ServerError: (500, "server_error"),
     errors.ProviderError: (502, "provider_error"),
     errors.ProviderUnavailable: (503, "provider_unavailable"),
+    errors.MembershipUnknown: (503, "discord_membership_error"),
     errors.ProviderTimeout: (504, "provider_timeout"),
 }
 

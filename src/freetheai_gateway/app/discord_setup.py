@@ -1,16 +1,17 @@
 """Setting Discord up: telling it the commands, and looking over everything that can be set up wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from freetheai_gateway.app.login import CALLBACK
-from freetheai_gateway.bot.commands import commands
-from freetheai_gateway.jsonc import Decoder
+from freetheai_gateway.bot.commands import Command, commands
+from freetheai_gateway.jsonc import Decoder, encode
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed
 from freetheai_gateway.services.key_desk.registering import Difference, compare
-from freetheai_gateway.settings.tree import Discord
+from freetheai_gateway.settings.tree import Discord, Settings
 from freetheai_gateway.upstream.discord.rest import Call, DiscordRest
 from freetheai_gateway.web.sessions import cookies_for
 
@@ -40,16 +41,24 @@ class Finding:
     hint: str = ""
 
 
-async def sync(settings: Discord, rest: DiscordRest, *, dry_run: bool) -> Difference:
+def commands_of(settings: Settings) -> list[Command]:
+    """List the commands that this configuration answers."""
+    return commands(
+        with_check_in=settings.access.check_in,
+        with_pictures=any(model.kind == "image" for model in settings.models),
+    )
+
+
+async def sync(settings: Discord, rest: DiscordRest, wanted: Sequence[Command], *, dry_run: bool) -> Difference:
     """Make Discord's list of commands ours, in one call, and only where it differs. Raises `DeliveryFailed`."""
     path = f"/applications/{settings.application_id}/guilds/{settings.guild_id}/commands"
-    difference = compare(_read_commands(await rest.call(Call("GET", path, "commands"))), commands())
+    difference = compare(_read_commands(await rest.call(Call("GET", path, "commands"))), wanted)
     if not dry_run and not difference.is_empty:
-        await rest.call(Call("PUT", path, "commands", commands()))
+        await rest.call(Call("PUT", path, "commands", encode(wanted)))
     return difference
 
 
-async def examine(settings: Discord, rest: DiscordRest, public_url: str) -> list[Finding]:
+async def examine(settings: Discord, rest: DiscordRest, wanted: Sequence[Command], public_url: str) -> list[Finding]:
     """Look over the application, the server, its roles and the commands; stops where nothing more can be seen."""
     try:
         application = _read_application(await rest.call(Call("GET", "/applications/@me", "application")))
@@ -76,7 +85,7 @@ async def examine(settings: Discord, rest: DiscordRest, public_url: str) -> list
     findings.append(
         Finding("roles", f"discord.tier_roles names no roles of the server: {', '.join(gone)}" if gone else "")
     )
-    difference = await sync(settings, rest, dry_run=True)
+    difference = await sync(settings, rest, wanted, dry_run=True)
     findings.append(Finding("commands", "" if difference.is_empty else "run: freetheai discord sync"))
     return findings
 

@@ -10,12 +10,12 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
-from freetheai_gateway.app.images import build_images
+from freetheai_gateway.app.images import build_image_inputs, build_images
 from freetheai_gateway.app.limits import build_backend, build_pools
 from freetheai_gateway.app.login import build_sign_in
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
-from freetheai_gateway.app.registration import Desk
+from freetheai_gateway.app.registration import Community, Desk
 from freetheai_gateway.app.reload import Prepared, changed_fields, changes, merge, needs_restart
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.app.surroundings import Surroundings
@@ -38,6 +38,7 @@ from freetheai_gateway.services.completions import Completions
 from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.dispatch import Dispatcher
+from freetheai_gateway.services.key_desk.pictures import PictureDesk
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
@@ -56,6 +57,7 @@ from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.personal_data import SqlPersonalData
 from freetheai_gateway.store.usage import SqlUsage
+from freetheai_gateway.upstream.discord.attachments import DiscordFiles
 from freetheai_gateway.upstream.http1 import Http1Client
 from freetheai_gateway.web.admin.operations import Operations
 from freetheai_gateway.web.asgi import GatewayASGI
@@ -99,18 +101,26 @@ class Gateway:
         self._pools = build_pools(settings, lambda: self.directory.offer.fleet, clock)
         self.authenticator = Authenticator(self.accounts, self.directory, budget=unknown_key_budget(clock))
         self._feed.subscribe(self.authenticator.forget)
-        self._desk = Desk.of(settings.discord, database, self.directory, client=self._client, clock=clock)
-        self._sign_in = build_sign_in(
-            settings, database, self.directory, self.accounts, client=self._client, clock=clock
-        )
+        discord = surroundings.discord or self._client
+        self._community = Community.of(settings.discord, database, client=discord, clock=clock)
+        self._sign_in = None
+        if self._community is not None:
+            self._sign_in = build_sign_in(
+                settings, database, self.directory, self._community.membership, client=discord, clock=clock
+            )
         self._personal = PersonalData(self.accounts, SqlPersonalData(database), clock, HOLDER)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
-        self._dispatcher = Dispatcher(self._client, self._lanes, clock)
-        self._admission = Admission(self.limiter, RefusalGuard(), clock)
+        self._dispatcher = Dispatcher(self._client, self._lanes, clock, build_image_inputs(settings))
+        watch = None if self._community is None else self._community.watch
+        self._admission = Admission(self.limiter, RefusalGuard(), clock, watch)
         self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)
         self._images = build_images(
             settings, self.directory, self._admission, journal, clock=clock, observe=self._observe
         )
+        self.desk = None
+        if self._community is not None:
+            pictures = PictureDesk(self._images.images, self.directory, DiscordFiles(discord), clock, self._observe)
+            self.desk = Desk(self._community, database, self.directory, clock=clock, pictures=pictures)
         health = settings.health
         self._metrics = Metrics()
         self._observer = Observer(
@@ -166,7 +176,7 @@ class Gateway:
             desk=AccountDesk(self.accounts, self._clock, HOLDER),
             personal=self._personal,
             sign_in=self._sign_in,
-            replace_key=None if self._desk is None else self._desk.replace_key,
+            replace_key=None if self.desk is None else self.desk.replace_key,
             has_admin_token=settings.server.admin_token is not None,
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
@@ -207,7 +217,7 @@ class Gateway:
         return standings(self.directory, self._clock)
 
     def _desk_routes(self) -> list[Route]:
-        return [] if self._desk is None else self._desk.routes(OpenAIChat())
+        return [] if self.desk is None else self.desk.routes(OpenAIChat())
 
     def _gauges(self) -> Gauges:
         return {
@@ -222,10 +232,28 @@ class Gateway:
                 (),
                 lambda: {(): self._journal.pending},
             ),
+            **self._discord_gauges(),
             "freetheai_limits_backend_up": (
                 "Whether limits are counted where they should be.",
                 (),
                 lambda: {(): int(self._limits.up)},
+            ),
+        }
+
+    def _discord_gauges(self) -> Gauges:
+        community = self._community
+        if community is None:
+            return {}
+        return {
+            "freetheai_discord_refused_answers": (
+                "Answers 401, 403 and 429 of Discord's API since the start; 10,000 in 10 minutes bring a ban.",
+                (),
+                lambda: {(): community.rest.refused},
+            ),
+            "freetheai_discord_members_waiting": (
+                "Accounts whose membership is to be asked of Discord.",
+                (),
+                lambda: {(): community.watch.waiting},
             ),
         }
 
@@ -306,9 +334,11 @@ class Gateway:
         self._supervise("image_files", self._images.files.sweep_for_ever)
         self._supervise("checks", Checks(self.directory, self._client, self._clock).run)
         running.push_async_callback(self._stop_local_models)
-        if self._desk is not None:
-            running.push_async_callback(self._desk.close)
-            self._supervise("key_desk", self._desk.run)
+        if self.desk is not None:
+            running.push_async_callback(self.desk.close)
+            self._supervise("key_desk", self.desk.run)
+        if self._community is not None:
+            self._supervise("members", self._community.watch.run)
         for model in self.local_models.values():
             await model.start()
 

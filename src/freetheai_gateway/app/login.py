@@ -13,7 +13,7 @@ from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.key_desk.gates import Applicant
 from freetheai_gateway.services.key_desk.membership import Membership
 from freetheai_gateway.services.login import Login
-from freetheai_gateway.services.ports import AccountStore, UpstreamClient
+from freetheai_gateway.services.ports import UpstreamClient
 from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.web_sessions import SqlSessions
@@ -48,7 +48,7 @@ def build_sign_in(
     settings: Settings,
     database: Database,
     directory: Directory,
-    accounts: AccountStore,
+    membership: Membership,
     *,
     client: UpstreamClient,
     clock: Clock,
@@ -73,7 +73,7 @@ def build_sign_in(
     login = Login(
         SqlSessions(database),
         DiscordOAuth(oauth, client, _applicant, log),
-        Membership(accounts, dict(discord.tier_roles)),
+        membership,
         directory=directory,
         operators=frozenset(discord.operators),
         clock=clock,

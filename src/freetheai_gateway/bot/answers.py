@@ -23,10 +23,11 @@ def plain(text: str, longest: int = 100) -> str:
     return _MARKS.sub(r"\\\1", short)
 
 
-def content(text: str, rows: Sequence[Message] = ()) -> Message:
+def content(text: str, rows: Sequence[Message] = (), *, shows_embeds: bool = False) -> Message:
     """Make a message's body for an answer or an edit."""
     shown = text if len(text) <= LONGEST_CONTENT else text[: LONGEST_CONTENT - 1] + "…"
-    return {"content": shown, "flags": _SUPPRESS_EMBEDS, "allowed_mentions": {"parse": []}, "components": list(rows)}
+    flags = 0 if shows_embeds else _SUPPRESS_EMBEDS
+    return {"content": shown, "flags": flags, "allowed_mentions": {"parse": []}, "components": list(rows)}
 
 
 def say(text: str, rows: Sequence[Message] = ()) -> Message:
@@ -34,9 +35,14 @@ def say(text: str, rows: Sequence[Message] = ()) -> Message:
     return {"type": 4, "data": content(text, rows) | {"flags": _EPHEMERAL | _SUPPRESS_EMBEDS}}
 
 
-def defer() -> Message:
-    """Answer that an answer follows, which only the member will see."""
-    return {"type": 5, "data": {"flags": _EPHEMERAL}}
+def show(text: str, rows: Sequence[Message] = ()) -> Message:
+    """Answer with a message that everybody in the channel sees."""
+    return {"type": 4, "data": content(text, rows)}
+
+
+def defer(*, is_public: bool = False) -> Message:
+    """Answer that an answer follows; who will see it is decided here and now."""
+    return {"type": 5, "data": {"flags": 0 if is_public else _EPHEMERAL}}
 
 
 def replace(text: str, rows: Sequence[Message] = ()) -> Message:

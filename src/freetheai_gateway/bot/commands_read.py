@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from freetheai_gateway.bot.answers import Message, button, plain, replace, row, say
 from freetheai_gateway.bot.payload import Data, Option
 from freetheai_gateway.bot.words import OUTDATED
-from freetheai_gateway.clock import Clock, utc_day
+from freetheai_gateway.clock import DAY_S, Clock, utc_day
 from freetheai_gateway.domain.accounts import Account
 from freetheai_gateway.domain.catalogue import Model, Tier
 from freetheai_gateway.services.directory import Directory, Offer
@@ -15,7 +15,6 @@ from freetheai_gateway.services.ports import UsageStore
 PAGE = 15
 RANKS = 15
 DAYS = 30
-_DAY_S = 86_400.0
 _LONGEST_SEARCH = 60
 """What of a search is kept in the buttons below a page."""
 _LONGEST_NUMBER = 4
@@ -63,21 +62,28 @@ class Readings:
         if account is None:
             return "You have no account yet. Run /signup to get a key."
         now = self._clock.wall()
-        today = await self._desk.use_since(account.id, utc_day(now))
-        month = await self._desk.use_since(account.id, utc_day(now - DAYS * _DAY_S))
+        month, today = await self._desk.use_since(account.id, utc_day(now - DAYS * DAY_S), utc_day(now))
         return (
-            f"**{plain(account.name)}**, tier {plain(offer.tier_of(account).name)}\n"
+            f"**{plain(account.name)}**, tier {plain(offer.tier_of(account).name)}{_checked_in(offer, account, now)}\n"
             f"Today (UTC): {today.successes:,} answers to {today.requests:,} requests, {today.tokens:,} tokens\n"
             f"Last {DAYS} days: {month.successes:,} answers to {month.requests:,} requests, {month.tokens:,} tokens"
         )
 
     async def _ranks(self) -> str:
-        since = utc_day(self._clock.wall() - DAYS * _DAY_S)
+        since = utc_day(self._clock.wall() - DAYS * DAY_S)
         ranks = await self._usage.leaderboard(since, RANKS)
         if not ranks:
             return f"No model answered in the last {DAYS} days."
         lines = [f"{place}. {plain(rank.model)}: {rank.requests:,}" for place, rank in enumerate(ranks, 1)]
         return "\n".join([f"**Requests of the last {DAYS} days**", *lines])
+
+
+def _checked_in(offer: Offer, account: Account, now: float) -> str:
+    """Say whether the key works today, where that takes a check-in."""
+    if not offer.wants_check_in or account.unlimited:
+        return ""
+    is_done = account.checked_in_on is not None and account.checked_in_on >= now // DAY_S
+    return ", checked in" if is_done else ", not checked in: run /checkin"
 
 
 def _search_of(data: Data) -> str:

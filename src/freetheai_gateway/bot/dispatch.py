@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 from freetheai_gateway.bot.answers import PONG, Message, choices, say
 from freetheai_gateway.bot.commands_read import Readings
+from freetheai_gateway.bot.drawing import Drawing
 from freetheai_gateway.bot.forms import Asked, Forms
 from freetheai_gateway.bot.operators import Operators
 from freetheai_gateway.bot.payload import Data, Interaction, Kind, applicant_of, is_snowflake, read_interaction
+from freetheai_gateway.bot.ranking import Ranking
 from freetheai_gateway.bot.reply import Answered
 from freetheai_gateway.bot.words import BUSY, ELSEWHERE, OUTDATED
 from freetheai_gateway.clock import Clock
-from freetheai_gateway.domain.accounts import Account
+from freetheai_gateway.domain.accounts import Account, Caller
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import InvalidJSON, encode
 from freetheai_gateway.log import Log
@@ -49,6 +51,9 @@ class Parts:
     readings: Readings
     operators: Operators
     membership: Membership
+    ranking: Ranking
+    drawing: Drawing | None = None
+    """`None` where the gateway makes no pictures."""
 
 
 class KeyDeskBot:
@@ -84,12 +89,18 @@ class KeyDeskBot:
             return Answered.of(say(ELSEWHERE))
         if data is None:
             return Answered.of(say(OUTDATED))
-        applicant = applicant_of(member)
+        applicant = self._parts.membership.ranked(applicant_of(member, interaction.entitlements, self._clock.wall()))
         if interaction.type == Kind.AUTOCOMPLETE:
-            return Answered.of(choices(self._parts.readings.complete(data)))
+            return Answered.of(choices(self._complete(data)))
         if not self._jobs.has_room:
             return Answered.of(say(BUSY))
         return await self._in_time(lambda: self._dispatch(interaction, data, applicant))
+
+    def _complete(self, data: Data) -> list[str]:
+        if data.name == "generate" and self._parts.drawing is not None:
+            typed = next((option.value for option in data.options if option.focused), "")
+            return self._parts.drawing.complete(typed if isinstance(typed, str) else "")
+        return self._parts.readings.complete(data)
 
     def _is_for_us(self, interaction: Interaction) -> bool:
         return interaction.application_id == self._settings.application_id and is_snowflake(interaction.id)
@@ -106,24 +117,50 @@ class KeyDeskBot:
         """Answer; what changes anything is claimed in the transaction that changes it."""
         standing = await self._parts.desk.standing(applicant.discord_id, interaction.id)
         if standing.known_answer:
-            return Answered(standing.known_answer)
-        asked = Asked(interaction.id, interaction.token, applicant, standing)
-        account = await self._parts.membership.refresh(standing.account, applicant)
+            return Answered(self._parts.forms.restored(standing.known_answer, interaction.id))
+        asked = Asked(interaction.id, interaction.token, applicant, standing, interaction.attachment_size_limit)
+        account = standing.account
+        if account is not None:
+            account = await self._in_step(account, applicant)
         try:
             return await self._run(interaction.type, data, asked, account)
         except Refused as refused:
             return Answered.of(say(refused.text))
 
+    async def _in_step(self, account: Account, applicant: Applicant) -> Account:
+        """Take over what the payload shows; that it was shown at all is kept without hurry."""
+        membership = self._parts.membership
+        refreshed = await membership.refresh(account, applicant)
+        if refreshed is account and membership.is_stale(account):
+            self._jobs.start(lambda: membership.seen(account))
+        return refreshed
+
     async def _run(self, kind: int, data: Data, asked: Asked, account: Account | None) -> Answered:
-        parts = self._parts
         if kind == Kind.MODAL:
-            return await parts.forms.submitted(data, asked)
+            return await self._parts.forms.submitted(data, asked)
         if kind == Kind.COMPONENT:
-            return await parts.forms.pressed(data, asked) or Answered.of(parts.readings.pressed(data))
-        if kind != Kind.COMMAND:
-            return Answered.of(say(OUTDATED))
+            return await self._pressed(data, asked)
+        if kind == Kind.COMMAND:
+            return await self._called(data, asked, account)
+        return Answered.of(say(OUTDATED))
+
+    async def _pressed(self, data: Data, asked: Asked) -> Answered:
+        answered = await self._parts.forms.pressed(data, asked)
+        if answered is not None:
+            return answered
+        turned = await self._parts.ranking.pressed(data, asked.applicant.discord_id)
+        return Answered.of(turned or self._parts.readings.pressed(data))
+
+    async def _called(self, data: Data, asked: Asked, account: Account | None) -> Answered:
+        parts = self._parts
         if data.name == "account":
             return await self._once(asked.interaction_id, lambda: parts.operators.run(data, asked.applicant))
+        if data.name == "generate" and parts.drawing is not None:
+            key = asked.standing.live_key
+            caller = None if account is None or key is None else Caller(key.id, key.prefix, account)
+            return await parts.drawing.called(asked.interaction_id, asked.token, data, caller, asked.attachment_bytes)
+        if data.name == "leaderboard":
+            return Answered.of(await parts.ranking.called(data, account, asked.applicant.discord_id))
         answered = await parts.forms.called(data, asked)
         return answered or Answered.of(await parts.readings.called(data, account))
 

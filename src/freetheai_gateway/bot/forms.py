@@ -1,22 +1,20 @@
-"""/signup and /resetkey: the form, its submit, the key's way to its owner, and the buttons below it."""
+"""/signup, /resetkey and /checkin: the form, its submit, the key's way to its owner, and the buttons below it."""
 
 import asyncio
 from dataclasses import dataclass
 
 from freetheai_gateway.bot import words
-from freetheai_gateway.bot.answers import content, defer, replace, say
-from freetheai_gateway.bot.payload import Data, form_fields
+from freetheai_gateway.bot.answers import Message, content, defer, replace, say
+from freetheai_gateway.bot.payload import DEFAULT_ATTACHMENT_BYTES, Data, form_fields
 from freetheai_gateway.bot.reply import Answered
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.log import Log
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.key_desk.desk import Issued, KeyDesk, Sent
 from freetheai_gateway.services.key_desk.gates import Applicant, Refused
+from freetheai_gateway.services.key_desk.jobs import LAST_WORDS_S
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed, Purpose, Replies, Standing, Verdicts
 from freetheai_gateway.services.ports import StoreFailed
-
-_ISSUED_AT_ONCE = 2
-"""Keys wait here and not for the database's writer, which first answers need as well."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,17 +25,28 @@ class Asked:
     token: str
     applicant: Applicant
     standing: Standing
+    attachment_bytes: int = DEFAULT_ATTACHMENT_BYTES
+    """The most bytes of a file that may be sent back."""
 
 
 _PURPOSES = {purpose.value: purpose for purpose in Purpose}
-_VERDICTS = {
-    purpose: Verdicts(
-        good=encode(defer()),
+
+
+def _verdicts(purpose: Purpose, good: Message) -> Verdicts:
+    return Verdicts(
+        good=encode(good),
         wrong=encode(say(*words.try_again("That was not the answer.", purpose))),
         stale=encode(say(*words.try_again("This form is no longer good.", purpose))),
     )
-    for purpose in Purpose
-}
+
+
+def _check_in_verdicts(interaction_id: str) -> Verdicts:
+    return _verdicts(Purpose.CHECK_IN, say(words.checked_in(interaction_id)))
+
+
+_MARKS = {purpose: f"form {purpose.value}".encode() for purpose in Purpose}
+_MARKED = {mark: purpose for purpose, mark in _MARKS.items()}
+_VERDICTS = {purpose: _verdicts(purpose, defer()) for purpose in (Purpose.SIGN_UP, Purpose.RESET)}
 
 
 class Forms:
@@ -48,7 +57,6 @@ class Forms:
         self._replies = replies
         self._directory = directory
         self._log = log
-        self._issuing = asyncio.Semaphore(_ISSUED_AT_ONCE)
 
     async def called(self, data: Data, asked: Asked) -> Answered | None:
         """Answer the commands that begin with a form. Raises `Refused`."""
@@ -76,21 +84,31 @@ class Forms:
         fields = form_fields(data.components)
         answer, honeypot = fields.get(words.ANSWER_FIELD, ""), fields.get(words.EMPTY_FIELD, "")
         sent = Sent(asked.interaction_id, nonce, purpose, answer, honeypot)
-        first, is_good = await self._desk.read(sent, asked.applicant, asked.standing, _VERDICTS[purpose])
-        if not is_good:
+        verdicts = _VERDICTS[purpose] if purpose in _VERDICTS else _check_in_verdicts(asked.interaction_id)
+        first, is_good = await self._desk.read(sent, asked.applicant, asked.standing, verdicts)
+        if not is_good or purpose is Purpose.CHECK_IN:
             return Answered(first)
         return Answered(first, lambda: self._deliver(purpose, asked.applicant, asked.token))
 
     async def _form(self, purpose: Purpose, asked: Asked) -> Answered:
-        form = await self._desk.form(purpose, asked.applicant, asked.standing)
-        rendered = encode(words.form(form))
-        return Answered(await self._desk.offer(form, asked.applicant, asked.interaction_id, rendered))
+        if purpose is Purpose.CHECK_IN and not self._directory.offer.wants_check_in:
+            raise Refused(words.NO_CHECK_IN)
+        if purpose is Purpose.CHECK_IN and not self._desk.asks_question:
+            done = encode(say(words.checked_in(asked.interaction_id)))
+            return Answered(await self._desk.check_in(asked.applicant, asked.standing, asked.interaction_id, done))
+        form = await self._desk.form(purpose, asked.applicant, asked.standing, asked.interaction_id)
+        counts = await self._desk.offer(form, asked.applicant, asked.interaction_id, _MARKS[purpose])
+        return Answered(self.restored(counts, asked.interaction_id))
+
+    def restored(self, kept: bytes, interaction_id: str) -> bytes:
+        """Give the first answer that is kept of an interaction; of a form only its purpose is, so that no answer is."""
+        purpose = _MARKED.get(kept)
+        return kept if purpose is None else encode(words.form(self._desk.form_of(purpose, interaction_id)))
 
     async def _deliver(self, purpose: Purpose, applicant: Applicant, token: str) -> None:
         """Put the key in force and send it; whatever comes between, a key that was not delivered is revoked."""
         try:
-            async with self._issuing:
-                issued = await self._desk.issue(purpose, applicant)
+            issued = await self._desk.issue(purpose, applicant)
         except Refused as refused:
             await self._tell(token, refused.text)
             return
@@ -106,11 +124,20 @@ class Forms:
             await self._tell(token, words.LOST)
         except BaseException:
             await self._take_back(issued, 0)
+            await self._last_words(token)
             raise
 
     async def _take_back(self, issued: Issued, code: int) -> None:
         self._log.warning("discord_key_not_delivered", key=issued.key_id, discord_code=code)
         await self._desk.take_back(issued)
+
+    async def _last_words(self, token: str) -> None:
+        """Tell a member whose wait ends with the gateway, if that is quick."""
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._tell(token, words.LOST)
+        except TimeoutError:
+            self._log.warning("discord_reply_failed", discord_code=0)
 
     async def _tell(self, token: str, text: str) -> None:
         """End the waiting of the member with words; where even that fails, nobody is left to be told."""

@@ -1,15 +1,17 @@
 """What Discord sends: the fields of an interaction that the desk reads, and a reader of forms that forgives."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 import msgspec
 
 from freetheai_gateway.jsonc import Decoder, InvalidJSON
 from freetheai_gateway.services.key_desk.gates import Applicant
+from freetheai_gateway.services.key_desk.subscriptions import Entitlement, active_skus, instant_of
 
 _LONGEST_ID = 20
+DEFAULT_ATTACHMENT_BYTES = 10 * 1024 * 1024
+"""What Discord takes where a payload does not say it (documentation of attachments)."""
 _DEEPEST = 6
 """Components nest three deep; a payload that goes on is not followed."""
 
@@ -55,6 +57,19 @@ class Option(msgspec.Struct, frozen=True):
     options: tuple["Option", ...] = ()
 
 
+class Attached(msgspec.Struct, frozen=True):
+    """A file that a member attached."""
+
+    url: str = ""
+    size: int = 0
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What ids in options stand for."""
+
+    attachments: dict[str, Attached] = {}
+
+
 class Data(msgspec.Struct, frozen=True):
     """What was called, pressed or filled in."""
 
@@ -63,6 +78,7 @@ class Data(msgspec.Struct, frozen=True):
     values: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     components: tuple[object, ...] = ()
+    resolved: Resolved | None = None
 
 
 class Interaction(msgspec.Struct, frozen=True):
@@ -75,6 +91,8 @@ class Interaction(msgspec.Struct, frozen=True):
     guild_id: str | None = None
     member: Member | None = None
     data: Data | None = None
+    entitlements: tuple[Entitlement, ...] = ()
+    attachment_size_limit: int = DEFAULT_ATTACHMENT_BYTES
 
 
 read_interaction: Decoder[Interaction] = Decoder(Interaction)
@@ -85,7 +103,7 @@ def is_snowflake(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_ID and text.isascii() and text.isdigit()
 
 
-def applicant_of(member: Member) -> Applicant:
+def applicant_of(member: Member, entitlements: Iterable[Entitlement] = (), now: float = 0.0) -> Applicant:
     """Take from a member what the gates look at. Raises `InvalidJSON` where there is no usable user in it."""
     user = member.user
     if user is None or not is_snowflake(user.id):
@@ -93,11 +111,12 @@ def applicant_of(member: Member) -> Applicant:
     return Applicant(
         discord_id=user.id,
         name=member.nick or user.global_name or user.username,
-        joined_at=_instant(member.joined_at),
+        joined_at=instant_of(member.joined_at),
         roles=member.roles,
         is_bot=user.bot or user.system,
         is_pending=bool(member.pending),
-        timed_out_until=_instant(member.communication_disabled_until) or 0.0,
+        timed_out_until=instant_of(member.communication_disabled_until) or 0.0,
+        entitlements=active_skus(entitlements, user.id, now),
     )
 
 
@@ -119,14 +138,3 @@ def _fields(components: object, depth: int) -> Iterator[tuple[str, str]]:
             yield name, value
         yield from _fields([component.get("component")], depth - 1)
         yield from _fields(component.get("components"), depth - 1)
-
-
-def _instant(text: str | None) -> float | None:
-    """Read an ISO 8601 instant; what is none counts as absent."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None

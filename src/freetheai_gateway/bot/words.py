@@ -3,7 +3,7 @@
 from freetheai_gateway.bot.answers import Message, button, content, menu, modal, row, text_display, text_field
 from freetheai_gateway.domain.catalogue import Model, ModelKind
 from freetheai_gateway.services.directory import Offer
-from freetheai_gateway.services.key_desk.desk import Form
+from freetheai_gateway.services.key_desk.desk import Form, next_check_in
 from freetheai_gateway.services.key_desk.ports import Purpose
 
 BUSY = "The gateway is busy right now. Nothing was changed; run the command again in a moment."
@@ -16,7 +16,17 @@ HIDE = "key:hide"
 CLIENT = "key:client"
 USE_FIELD, ANSWER_FIELD, EMPTY_FIELD = "use", "answer", "website"
 
-_TITLES = {Purpose.SIGN_UP: "Get an API key", Purpose.RESET: "Replace your API key"}
+STOPPED = "The gateway was restarted before this was done. Run the command again."
+FAILED = "The gateway failed. Run the command again; if it happens again, tell the operator."
+NOT_SHOWN = "Discord did not take the picture. Run the command again."
+LONGEST_REASON = 500
+NO_CHECK_IN = "No check-in is needed here; your key works without one."
+
+_TITLES = {
+    Purpose.SIGN_UP: "Get an API key",
+    Purpose.RESET: "Replace your API key",
+    Purpose.CHECK_IN: "Check in for today",
+}
 _CLIENTS = (
     ("python", "OpenAI SDK for Python"),
     ("curl", "curl"),
@@ -27,19 +37,23 @@ _CLIENTS = (
 
 def form(asked: Form) -> Message:
     """Render a form."""
-    is_reset = asked.purpose is Purpose.RESET
-    use = (
-        text_field(USE_FIELD, "Why do you replace your key?", least=3, most=300, long=True)
-        if is_reset
-        else text_field(USE_FIELD, "What will you use it for?", least=10, most=500, long=True)
-    )
+    use = {
+        Purpose.SIGN_UP: [text_field(USE_FIELD, "What will you use it for?", least=10, most=500, long=True)],
+        Purpose.RESET: [text_field(USE_FIELD, "Why do you replace your key?", least=3, most=300, long=True)],
+        Purpose.CHECK_IN: [],
+    }[asked.purpose]
     question = (
         [text_display(asked.question), text_field(ANSWER_FIELD, "Your answer", least=1, most=60)]
         if asked.question
         else []
     )
     empty = text_field(EMPTY_FIELD, "Website", description="Leave this empty")
-    return modal(f"{asked.purpose.value}:{asked.nonce}", _TITLES[asked.purpose], [use, *question, empty])
+    return modal(f"{asked.purpose.value}:{asked.nonce}", _TITLES[asked.purpose], [*use, *question, empty])
+
+
+def checked_in(interaction_id: str) -> str:
+    """Tell a member that their key works today, and when it wants the next check-in."""
+    return f"You are checked in for today (UTC). The next check-in opens {next_check_in(interaction_id)}."
 
 
 def try_again(text: str, purpose: Purpose) -> tuple[str, list[Message]]:

@@ -30,10 +30,11 @@ def sync(
     config: ConfigOption = None,
 ) -> None:
     """Tell Discord the commands of this version, where it does not know them yet."""
+    from freetheai_gateway.app.discord_setup import commands_of
     from freetheai_gateway.app.discord_setup import sync as run
 
     settings = _settings(read_settings(config))
-    difference = _with_rest(settings, lambda rest: run(settings.discord, rest, dry_run=dry_run))
+    difference = _with_rest(settings, lambda rest: run(settings.discord, rest, commands_of(settings), dry_run=dry_run))
     parts = {"added": difference.added, "changed": difference.changed, "removed": difference.removed}
     if as_json:
         print_json({"dry_run": dry_run, **{name: list(names) for name, names in parts.items()}})
@@ -51,10 +52,12 @@ def doctor(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
     The exit code is 1 where something is to be done.
     """
-    from freetheai_gateway.app.discord_setup import examine
+    from freetheai_gateway.app.discord_setup import commands_of, examine
 
     settings = _settings(read_settings(config))
-    findings = _with_rest(settings, lambda rest: examine(settings.discord, rest, settings.server.public_url))
+    findings = _with_rest(
+        settings, lambda rest: examine(settings.discord, rest, commands_of(settings), settings.server.public_url)
+    )
     is_well = not any(finding.hint for finding in findings)
     if as_json:
         found = [{"what": finding.what, "ok": not finding.hint, "hint": finding.hint} for finding in findings]

@@ -21,7 +21,8 @@ class Account:
     """A member. Limits, usage and bans belong to the account, never to a key.
 
     `tier_override` is what an operator set and may be lower than the default tier; `role_tier` is what the
-    member's Discord roles give; `None` in both means the default tier.
+    member's Discord roles give; `None` in both means the default tier. `checked_in_on` is the last day of a check-in,
+    counted from 1970; `member_seen_at` is when Discord last said how the owner stands in the server.
     """
 
     id: str
@@ -34,6 +35,10 @@ class Account:
     role_tier: int | None = None
     pause_reason: str | None = None
     paused_until: float | None = None
+    checked_in_on: int | None = None
+    member_seen_at: float | None = None
+    is_unlisted: bool = False
+    """The owner wants to be on no list that members see."""
 
 
 class AccountFields(TypedDict, total=False):
@@ -47,6 +52,9 @@ class AccountFields(TypedDict, total=False):
     role_tier: int | None
     pause_reason: str | None
     paused_until: float | None
+    checked_in_on: int | None
+    member_seen_at: float | None
+    is_unlisted: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ HALF_HOUR_S = 1_800.0
 HOUR_S = 3_600.0
 REMEMBERED_S = 86_400.0
 """How long a status stays when too few requests came to judge again."""
-_NOT_THE_PROVIDERS_FAULT = frozenset({"database_unavailable", "not_configured", "overloaded", "restarting"})
+_NOT_THE_PROVIDERS_FAULT = frozenset(
+    {"database_unavailable", "discord_membership_error", "not_configured", "overloaded", "restarting"}
+)
 _OK, _FIRST_FAILURE = 200, 500
 
 

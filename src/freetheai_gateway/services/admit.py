@@ -1,36 +1,50 @@
 """May this caller call this model now? Account state, tier and limits, in the words of design section 5."""
 
 from math import ceil
+from typing import Protocol
 
-from freetheai_gateway.clock import Clock, rfc3339
+from freetheai_gateway.clock import DAY_S, Clock, rfc3339
 from freetheai_gateway.dialects.protocol import LimitHeaderNames
-from freetheai_gateway.domain.accounts import AccountState, Caller, is_paused
+from freetheai_gateway.domain.accounts import Account, AccountState, Caller, is_paused
 from freetheai_gateway.domain.catalogue import Model, Tier
 from freetheai_gateway.domain.limits import UNLIMITED, Refusal, Rule, Standing
 from freetheai_gateway.errors import (
     AccessDenied,
     AccountPaused,
+    CheckInRequired,
     ConcurrencyExceeded,
     DailyLimitExceeded,
     GatewayError,
     LimitExceeded,
+    MembershipRequired,
     ProviderUnavailable,
     whole_seconds,
 )
-from freetheai_gateway.services.directory import Offer
+from freetheai_gateway.services.directory import Offer, Site
 from freetheai_gateway.services.limit_headers import limit_headers
 from freetheai_gateway.services.ports import Lease, Limiter, RefusalCounter
 
 _ACTIVE = AccountState.ACTIVE
 
 
+class MemberCheck(Protocol):
+    """Whether the owners of accounts are in the Discord server."""
+
+    def check(self, account: Account, site: Site) -> None:
+        """Raise where the account is not served for that; never waits."""
+        ...
+
+
 class Admission:
     """Decides in this order: account, model access, limits. What is refused consumes nothing."""
 
-    def __init__(self, limiter: Limiter, refusals: RefusalCounter, clock: Clock) -> None:
+    def __init__(
+        self, limiter: Limiter, refusals: RefusalCounter, clock: Clock, members: MemberCheck | None = None
+    ) -> None:
         self._limiter = limiter
         self._refusals = refusals
         self._clock = clock
+        self._members = members
 
     async def admit(
         self, caller: Caller, model: Model, offer: Offer, names: LimitHeaderNames, images: int = 0
@@ -42,7 +56,7 @@ class Admission:
         account = caller.account
         self._check_refusals(caller)
         try:
-            self.check_account(caller)
+            self.check_account(caller, offer)
             tier = offer.tier_of(account)
             check_access(caller, model, offer, tier)
             limits = UNLIMITED if account.unlimited else tier.limits
@@ -63,20 +77,40 @@ class Admission:
                 retry_after_s=wait_s,
             )
 
-    def check_account(self, caller: Caller) -> None:
-        """Check that the account is served at all. Raises `AccessDenied`."""
+    def check_account(self, caller: Caller, offer: Offer) -> None:
+        """Check that the account is served at all. Raises `AccessDenied`, `MembershipUnknown`.
+
+        Membership and check-ins are asked of accounts that came from Discord only, and a check-in of none that is
+        without limits: such accounts are the operator's.
+        """
         account = caller.account
-        if account.state is _ACTIVE:
+        if account.state is not _ACTIVE:
+            self._check_state(account, offer.site)
+        if account.discord_id is None:
             return
-        if account.state is AccountState.LEFT:
-            raise AccessDenied(
-                "This account's owner left the Discord server; join it again to use the key.",
-                code="discord_membership_required",
-            )
+        if self._members is not None:
+            self._members.check(account, offer.site)
+        if offer.wants_check_in and not account.unlimited:
+            self._check_in(account, offer)
+
+    def _check_state(self, account: Account, site: Site) -> None:
+        if account.state is AccountState.LEFT and (self._members is None or account.discord_id is None):
+            raise has_left(site)
         if is_paused(account, self._clock.wall()):
             until = f" until {rfc3339(account.paused_until)}" if account.paused_until is not None else ""
             why = f": {account.pause_reason.rstrip('.')}" if account.pause_reason else ""
             raise AccountPaused(f"This account is paused{until}{why}. Ask the operator to restore it.")
+
+    def _check_in(self, account: Account, offer: Offer) -> None:
+        today = self._clock.wall() // DAY_S
+        if account.checked_in_on is None or account.checked_in_on < today:
+            raise CheckInRequired(f"Check in once a day to use the key: run /checkin{offer.site.where}.")
+
+
+def has_left(site: Site) -> MembershipRequired:
+    """Say what brings the key back."""
+    there = f": {site.invite_url}" if site.invite_url else "."
+    return MembershipRequired(f"This account's owner left the Discord server. Join it again to use the key{there}")
 
 
 def check_access(caller: Caller, model: Model, offer: Offer, tier: Tier) -> None:
@@ -116,6 +150,8 @@ def limit_error(refusal: Refusal, tier: str, names: LimitHeaderNames, now: float
         kind = DailyLimitExceeded
         allowed = "1 image a day is" if limit == 1 else f"{limit} images a day are"
         message = f"{allowed} allowed on tier {tier}; try again after 00:00 UTC, in {_duration(wait)}."
+    elif refusal.rule is Rule.IMAGE_COOLDOWN:
+        message = f"1 request for images in each cool-down is allowed on tier {tier}; try again in {wait} s."
     else:
         unit = "request" if refusal.rule is Rule.REQUESTS_PER_MINUTE else "token"
         allowed = f"1 {unit} a minute is" if limit == 1 else f"{limit} {unit}s a minute are"

@@ -50,7 +50,7 @@ class TokenCounter:
         offer = self._directory.offer
         model = offer.find_model(request.model, ModelKind.CHAT)
         trace.model = model.id
-        self._admission.check_account(caller)
+        self._admission.check_account(caller, offer)
         check_access(caller, model, offer, offer.tier_of(caller.account))
         upstream = _native(model, offer, unlimited=caller.account.unlimited)
         if upstream is not None:

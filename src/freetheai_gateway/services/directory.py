@@ -48,6 +48,8 @@ class Offer:
     providers: Mapping[str, Provider]
     concurrency_wait_s: float = 0.0
     public_catalog: bool = False
+    wants_check_in: bool = False
+    """Whether members check in on Discord once a day."""
     policy: PoolPolicy = field(default_factory=PoolPolicy)
     image_makers: Mapping[str, ImageMaker] = field(default_factory=dict)
     """Who makes pictures, by the provider's name."""

@@ -9,7 +9,7 @@ that it came from, which is unique: one attempt gives one session, on whichever 
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
@@ -218,14 +218,20 @@ class Login:
     async def _check(self, identity: Identity, now: float) -> None:
         """Take over what Discord says of a member, and refuse who may not sign in."""
         account = await self._store.account_of(identity.discord_id)
-        if identity.member is not None:
-            account = await self._membership.refresh(account, identity.member)
+        if account is not None and identity.member is not None:
+            account = await self._membership.refresh(account, self._ranked(account, identity.member))
         if account is None and identity.discord_id not in self._operators:
             where = self._directory.offer.site.where
             raise AccessDenied(f"You have no account yet. Run /signup{where}, then sign in.", code="no_account")
         if account is not None and is_paused(account, now):
             why = f": {account.pause_reason.rstrip('.')}" if account.pause_reason else ""
             raise AccountPaused(f"Your account is paused{why}. Ask the operator to restore it.")
+
+    def _ranked(self, account: Account, member: Applicant) -> Applicant:
+        """Give a member the tier of their roles; subscriptions are not told here, so where they count it stays."""
+        if self._membership.rules.sku_tiers:
+            return replace(member, tier=account.role_tier)
+        return self._membership.ranked(member)
 
 
 def session_digest(secret: str) -> bytes:

@@ -7,7 +7,7 @@ suspension lasts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 from freetheai_gateway.clock import Clock, rfc3339
@@ -23,6 +23,7 @@ BARRED_S = 86_400.0
 """How long after erasing the same person is given no new account."""
 SWEPT_AGAIN_S = 2 * 86_400.0
 """How long usage of an erased account is looked for again: a request may have been running, or waited in a journal."""
+_INSTANTS = frozenset({"created_at", "paused_until", "member_seen_at"})
 MOST_REQUESTS = 20_000
 """Records of requests in one export, the newest; the list of requests goes on from there."""
 
@@ -81,18 +82,7 @@ class PersonalData:
         return {
             "object": "personal_data",
             "exported_at": rfc3339(self._clock.wall()),
-            "account": {
-                "id": account.id,
-                "name": account.name,
-                "discord_id": account.discord_id,
-                "created_at": rfc3339(account.created_at),
-                "state": account.state.value,
-                "pause_reason": account.pause_reason,
-                "paused_until": None if account.paused_until is None else rfc3339(account.paused_until),
-                "unlimited": account.unlimited,
-                "tier_override": account.tier_override,
-                "role_tier": account.role_tier,
-            },
+            "account": _account_fields(account),
             "keys": [key_fields(key) for key in kept.keys],
             "usage_by_day": [usage_fields(row) for row in kept.days],
             "requests": [record_fields(record) for record in kept.requests],
@@ -124,6 +114,14 @@ class PersonalData:
         if account is None:
             raise UnknownAccount(account_id)
         return account
+
+
+def _account_fields(account: Account) -> Object:
+    """Show all that is kept in the account's own row."""
+    values = {each.name: getattr(account, each.name) for each in fields(account)}
+    return {
+        name: rfc3339(value) if name in _INSTANTS and value is not None else value for name, value in values.items()
+    }
 
 
 def _without_others(entry: AuditEntry, account: Account) -> AuditEntry:

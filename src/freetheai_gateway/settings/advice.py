@@ -72,6 +72,8 @@ def _families(settings: Settings, *, names_families: bool) -> Iterator[Problem]:
 
 def _discord(settings: Settings, missing: Mapping[str, str]) -> Iterator[Problem]:
     discord = settings.discord
+    if settings.access.check_in and not discord.is_on:
+        yield Problem("access.check_in", "asks for nothing: there is no /checkin without Discord", "set [discord] up")
     needed = ("application_id", "public_key", "guild_id", "bot_token")
     if discord.is_on or not any(getattr(discord, key) for key in needed[:3]):
         return

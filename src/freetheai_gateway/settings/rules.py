@@ -89,6 +89,7 @@ def _level_references(draft: Draft) -> Iterator[Problem]:
     ]
     named += [(f"models[{index}].tier", model.tier) for index, model in enumerate(settings.models)]
     named += [(f"discord.tier_roles.{role}", level) for role, level in settings.discord.tier_roles]
+    named += [(f"discord.tier_skus.{sku}", level) for sku, level in settings.discord.tier_skus]
     for place, level in named:
         if level is not None and level not in known:
             yield Problem(place, f"no tier has level {level}", f"levels: {', '.join(map(str, known))}")

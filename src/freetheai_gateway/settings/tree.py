@@ -133,7 +133,11 @@ class Images(Table, frozen=True, kw_only=True):
     keep_s: Annotated[float, Bounds(above=0, at_most=ONE_HOUR_S)] = 3600.0
     max_pixels: Positive = 25_000_000
     fetch_input_urls: bool = False
+    strip_metadata: bool = False
+    """Whether Exif and the like are taken out of pictures that are sent in."""
     deadline_s: Duration = 170.0
+    max_held_bytes: Annotated[int, Bounds(at_least=1_048_576)] = 134_217_728
+    """Bytes of results that one process holds; above, results wait at their providers."""
 
 
 class UsageRetention(Table, frozen=True, kw_only=True):
@@ -183,6 +187,15 @@ class SignUp(Table, frozen=True, kw_only=True):
     reset_cooldown_minutes: DurationOrZero = 10.0
 
 
+class Membership(Table, frozen=True, kw_only=True):
+    """`[discord.membership]`: whether a key needs its owner in the server, and how often Discord is asked."""
+
+    required: bool = True
+    recheck_hours: Duration = 6.0
+    keep_hours: DurationOrZero = 72.0
+    """How long what was last known holds while Discord can't be asked."""
+
+
 class Discord(Table, frozen=True, kw_only=True):
     """`[discord]`: the key desk. Off until it is wholly set up."""
 
@@ -197,7 +210,9 @@ class Discord(Table, frozen=True, kw_only=True):
     authorize_url: Annotated[str, Form(forms.http_url), MayBeMissing()] = "https://discord.com/oauth2/authorize"
     """Where browsers are sent to sign in."""
     tier_roles: tuple[tuple[Annotated[str, Form(forms.snowflake)], Positive], ...] = ()
+    tier_skus: tuple[tuple[Annotated[str, Form(forms.snowflake)], Positive], ...] = ()
     signup: SignUp = SignUp()
+    membership: Membership = Membership()
 
     @property
     def is_on(self) -> bool:

@@ -168,6 +168,9 @@ def account_of(row: Row[tuple[object, ...]]) -> Account:
         role_tier=row.role_tier,
         pause_reason=row.pause_reason,
         paused_until=row.paused_until,
+        checked_in_on=row.checked_in_on,
+        member_seen_at=row.member_seen_at,
+        is_unlisted=row.is_unlisted,
     )
 
 

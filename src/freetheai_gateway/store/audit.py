@@ -65,9 +65,12 @@ def entry_of(
 
 async def insert_entry(connection: AsyncConnection, entry: AuditEntry) -> None:
     """Insert an entry in the connection's transaction."""
-    values = {column.name: getattr(entry, column.name) for column in AUDIT.columns}
-    values |= {name: encode(values[name]).decode() for name in ("before", "after")}
-    await connection.execute(insert(AUDIT).values(values))
+    await insert_entries(connection, [entry])
+
+
+async def insert_entries(connection: AsyncConnection, entries: Sequence[AuditEntry]) -> None:
+    """Insert entries, of which there must be at least one, in the connection's transaction."""
+    await connection.execute(insert(AUDIT), [_row(entry) for entry in entries])
 
 
 def shown_account(account: Account, names: Iterable[str] = _SHOWN_OF_A_NEW_ACCOUNT) -> dict[str, object]:
@@ -81,6 +84,11 @@ def shown_account(account: Account, names: Iterable[str] = _SHOWN_OF_A_NEW_ACCOU
 def shown_key(key: ApiKey) -> dict[str, object]:
     """Pick what an entry says of a key: its name and its visible beginning."""
     return {"name": key.name, "prefix": key.prefix}
+
+
+def _row(entry: AuditEntry) -> dict[str, object]:
+    values = {column.name: getattr(entry, column.name) for column in AUDIT.columns}
+    return values | {name: encode(values[name]).decode() for name in ("before", "after")}
 
 
 def entry_from_row(row: Row[tuple[object, ...]]) -> AuditEntry:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 METADATA = MetaData(
@@ -46,6 +47,9 @@ ACCOUNTS = Table(
     Column("role_tier", Integer),
     Column("pause_reason", Text),
     Column("paused_until", Double),
+    Column("checked_in_on", Integer),
+    Column("member_seen_at", Double),
+    Column("is_unlisted", Boolean, nullable=False, server_default=false()),
     Index(None, "created_at", "id"),
 )
 
@@ -269,3 +273,12 @@ KEPT_SECRETS = Table(
     Column("value", LargeBinary, nullable=False),
 )
 """Random keys that the gateway made for itself, such as that of `member_hash`."""
+
+CHECK_INS = Table(
+    "check_ins",
+    METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False, index=True),
+)
+"""Who checked in on which day, counted from 1970, once each; `accounts.checked_in_on` is the last of them."""

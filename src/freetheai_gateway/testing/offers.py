@@ -60,6 +60,7 @@ def make_offer(
     site: Site = SITE,
     concurrency_wait_s: float = 0.0,
     policy: PoolPolicy = ONCE,
+    wants_check_in: bool = False,
     processes: int = 1,
 ) -> Offer:
     """Make an offer of these models, by default of one chat model at a provider that is ready."""
@@ -77,6 +78,7 @@ def make_offer(
         providers={provider.name: provider for provider in ready},
         concurrency_wait_s=concurrency_wait_s,
         policy=policy,
+        wants_check_in=wants_check_in,
         processes=processes,
     )
 

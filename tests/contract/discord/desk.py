@@ -1,10 +1,11 @@
 """A gateway's key desk over a real database, with the fake Discord before and behind it: no socket, a clock of ours."""
 
+import asyncio
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from freetheai_gateway.app.registration import Desk
+from freetheai_gateway.app.registration import Community, Desk
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.domain.health import Thresholds
@@ -13,9 +14,10 @@ from freetheai_gateway.log import RequestLine
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.key_desk.jobs import LONGEST_S
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.settings.secret import Secret
-from freetheai_gateway.settings.tree import Discord, SignUp
+from freetheai_gateway.settings.tree import Discord, Membership, SignUp
 from freetheai_gateway.store.accounts import SqlAccounts
 from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
@@ -35,10 +37,18 @@ VIP = "700000000000000001"
 PATH = "/discord/interactions"
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long answers and work may take; a test is in no hurry unless it says so."""
+
+    first_answer_s: float = 30.0
+    longest_job_s: float = LONGEST_S
+
+
 class Node:
     """One process's desk and key check; two nodes may share a database file."""
 
-    def __init__(self, discord: FakeDiscord, database: Database, settings: Discord, first_answer_s: float) -> None:
+    def __init__(self, discord: FakeDiscord, database: Database, settings: Discord, patience: Patience) -> None:
         self.database = database
         self.accounts = SqlAccounts(database)
         self.lines: list[RequestLine] = []
@@ -49,13 +59,21 @@ class Node:
         self.feed = ChangeFeed(database)
         self.feed.subscribe(self.authenticator.forget)
         clock = discord.clock
-        assert isinstance(clock, FakeClock)
 
         async def sleep(seconds: float) -> None:
-            clock.advance(seconds)
+            if isinstance(clock, FakeClock):
+                clock.advance(seconds)
+            else:
+                await asyncio.sleep(seconds)
 
+        self.community = Community(settings, database, client=discord, clock=clock, sleep=sleep)
         self.desk = Desk(
-            settings, database, directory, client=discord, clock=clock, sleep=sleep, first_answer_s=first_answer_s
+            self.community,
+            database,
+            directory,
+            clock=clock,
+            first_answer_s=patience.first_answer_s,
+            longest_job_s=patience.longest_job_s,
         )
         observer = Observer(Metrics(), Thresholds(5, 0.05, 0.5), clock)
         self.asgi = GatewayASGI(
@@ -95,7 +113,14 @@ class Node:
         await self.database.close()
 
 
-def settings_for(discord: FakeDiscord, *, operators: tuple[str, ...] = (), **signup: Any) -> Discord:
+def settings_for(
+    discord: FakeDiscord,
+    *,
+    operators: tuple[str, ...] = (),
+    tier_skus: tuple[tuple[str, int], ...] = (),
+    membership: Membership | None = None,
+    **signup: Any,
+) -> Discord:
     """Make the settings of the fake's application."""
     return Discord(
         application_id=APPLICATION_ID,
@@ -104,22 +129,32 @@ def settings_for(discord: FakeDiscord, *, operators: tuple[str, ...] = (), **sig
         guild_id=GUILD_ID,
         api_base=BASE,
         tier_roles=((VIP, 2),),
+        tier_skus=tier_skus,
+        membership=membership or Membership(),
         operators=operators,
         signup=SignUp(**signup),
     )
 
 
-async def open_node(discord: FakeDiscord, folder: Path, settings: Discord, *, first_answer_s: float) -> Node:
-    """Open a node on the folder's database."""
-    database = await Database.open(StoreSettings(url=f"sqlite:///{folder}/desk.db"), create=True)
-    return Node(discord, database, settings, first_answer_s)
+async def open_node(discord: FakeDiscord, url: str, settings: Discord, patience: Patience) -> Node:
+    """Open a node on a database."""
+    database = await Database.open(StoreSettings(url=url), create=True)
+    return Node(discord, database, settings, patience)
 
 
 async def filled(person: Person, modal: Answer, **fields: str) -> Answer:
     """Fill a form in rightly and send it."""
     question = question_of(modal)
     answer = {"answer": solve(question)} if question else {}
-    return await person.fill_in(modal, **({"use": "Homework and small experiments"} | answer | fields))
+    use = {"use": "Homework and small experiments"} if "'custom_id': 'use'" in str(modal) else {}
+    return await person.fill_in(modal, **(use | answer | fields))
+
+
+async def outcome(person: Person, modal: Answer) -> str:
+    """Fill a form in and give what its owner reads in the end, told at once or later."""
+    answer = await filled(person, modal)
+    message = answer["data"] if answer["type"] == 4 else await person.sees()
+    return str(message["content"])
 
 
 async def sign_up(person: Person) -> str:
@@ -141,3 +176,13 @@ def key_in(message: Answer) -> str:
     found = [line for line in lines if line.startswith("fta_")]
     assert found, f"there is no key in {lines}"
     return found[0]
+
+
+def submit_of(modal: Answer) -> Answer:
+    """Render what a right submit of a form holds, in the older shape that the reader takes too."""
+    data = modal["data"]
+    fields = {"use": "Homework and small experiments", "answer": solve(question_of(modal)), "website": None}
+    rows = [
+        {"type": 1, "components": [{"type": 4, "custom_id": name, "value": value}]} for name, value in fields.items()
+    ]
+    return {"custom_id": data["custom_id"], "components": rows}

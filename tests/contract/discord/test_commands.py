@@ -1,17 +1,16 @@
 """The commands that read, those of operators, and answers in time whatever the database does."""
 
-from freetheai_gateway.bot.commands import commands
+import asyncio
+
+import pytest
+
 from freetheai_gateway.domain.accounts import AccountState
+from freetheai_gateway.services.key_desk.jobs import LAST_WORDS_S, LONGEST_S
+from freetheai_gateway.services.ports import Page
 from freetheai_gateway.testing.discord.person import Answer, Person
-from freetheai_gateway.testing.discord.rules import check_commands
-from freetheai_gateway.testing.discord.server import FakeDiscord
+from freetheai_gateway.testing.discord.server import TOKEN_LIVES_S, FakeDiscord
 from tests.contract.discord.conftest import Another
-from tests.contract.discord.desk import Node, settings_for, sign_up
-
-
-def test_commands_when_compared_with_the_limits_then_legal() -> None:
-    """What is registered is what Discord accepts."""
-    check_commands(commands())
+from tests.contract.discord.desk import Node, filled, settings_for, sign_up
 
 
 async def test_models_when_typed_ahead_then_at_most_25_from_memory(ada: Person) -> None:
@@ -19,6 +18,49 @@ async def test_models_when_typed_ahead_then_at_most_25_from_memory(ada: Person) 
     assert len(await ada.type_ahead("models", "search", "glm/")) == 25
     assert await ada.type_ahead("models", "search", "model-007") == ["glm/model-007"]
     assert await ada.type_ahead("models", "search", "nothing of ours") == []
+
+
+async def test_models_when_typed_ahead_and_the_database_is_gone_then_answered_all_the_same(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requirement 21: completion asks nobody; what is sent in the end is looked for, whatever it is."""
+
+    async def fail(*_: object) -> None:
+        raise AssertionError("the database was asked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("freetheai_gateway.store.key_desk.SqlKeyDesk.standing", fail)
+        assert len(await ada.type_ahead("models", "search", "model-0")) == 25
+    chosen = await ada.slash("models", {"type": 3, "name": "search", "value": "@everyone `x`"})
+    assert r"\@everyone \`x\`" in chosen["data"]["content"]
+
+
+async def test_forms_when_discord_hangs_then_given_all_the_same(ada: Person, discord: FakeDiscord) -> None:
+    """Requirement 7: what precedes a form needs the payload and the database, and no call."""
+    await sign_up(ada)
+    before = len(discord.calls)
+    discord.hold = asyncio.Event()
+    eve = Person(discord, ada.post, "Eve")
+    assert [(await eve.slash("signup"))["type"], (await ada.slash("resetkey"))["type"]] == [9, 9]
+    assert len(discord.calls) == before
+
+
+async def test_work_when_it_takes_too_long_then_the_member_is_told_before_the_token_dies(
+    another: Another, discord: FakeDiscord
+) -> None:
+    """Requirement 8: a deferral never stays one; the key that nobody saw is revoked."""
+    assert LONGEST_S + LAST_WORDS_S < TOKEN_LIVES_S - 25
+    node = await another(longest_job_s=0.05)
+    ada = Person(discord, node.post, "Ada")
+    discord.hold = asyncio.Event()
+    await filled(ada, await ada.slash("signup"))
+    await discord.held.wait()
+    while len(discord.calls) < 2:  # noqa: ASYNC110 - the second call is the one that tells
+        await asyncio.sleep(0.01)
+    discord.hold.set()
+    assert "revoked" in (await ada.sees())["content"]
+    keys, _ = await node.accounts.list_keys(Page())
+    assert [key.revoked_at is not None for key in keys] == [True]
 
 
 async def test_models_when_there_are_many_then_pages_are_turned_by_buttons(ada: Person) -> None:

@@ -1,7 +1,7 @@
 """Signing in, whole: gateways in this process, the fake Discord on loopback behind them, browsers with cookies."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from freetheai_gateway.app.gateway import Gateway
+from freetheai_gateway.bot.commands import commands
 from freetheai_gateway.jsonc import decode_any, encode
 from freetheai_gateway.services.limit_headers import split_lines
 from freetheai_gateway.services.reloading import ReloadOutcome
@@ -23,7 +24,8 @@ from freetheai_gateway.web.asgi import GatewayASGI
 from tests.contract.discord.desk import VIP, sign_up
 
 HTTPS = "https://gateway.example"
-TOKEN = "the-admin-token-77"
+UNHURRIED_S = 30.0
+"""For a first answer to Discord: these tests are about something else."""
 
 Object = dict[str, Any]
 
@@ -187,6 +189,7 @@ async def open_world(tmp_path: Path) -> AsyncIterator[Open]:
     async with LoopbackDiscord() as discord:
         discord.fake.clock = clock
         discord.fake.oauth._clock = clock
+        discord.fake.commands = commands()
 
         async def open_one(public_url: str = HTTPS, **tables: Any) -> World:
             document = {
@@ -210,11 +213,14 @@ async def open_world(tmp_path: Path) -> AsyncIterator[Open]:
             }
             for number in (1, 2):
                 own = {**document, "journal": {"directory": f"{tmp_path}/journal-{number}"}}
-                nodes.append(await Gateway.open(from_document(own, {}, tmp_path).settings, clock=clock))
+                node = await Gateway.open(from_document(own, {}, tmp_path).settings, clock=clock)
+                assert node.desk is not None
+                node.desk.bot._settings = replace(node.desk.bot._settings, first_answer_s=UNHURRIED_S)
+                nodes.append(node)
             discord.fake.oauth.redirect_uris = {f"{public_url}/login/callback"}
-            node, other = nodes
+            here, other = nodes
             asgis = [each.asgi(lambda: False, NoReload()) for each in nodes]
-            return World(discord, clock, node, other, asgis[0], asgis[1], f"{public_url}/login/callback")
+            return World(discord, clock, here, other, asgis[0], asgis[1], f"{public_url}/login/callback")
 
         yield open_one
         for node in nodes:

@@ -1,6 +1,8 @@
 """Who may call what, when; in the words of the contract."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from freetheai_gateway.services.admit import Admission, limit_error
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.ports import Lease, Readiness
 from freetheai_gateway.testing.clock import FakeClock
-from freetheai_gateway.testing.offers import REGULAR, chat_model, make_offer, member
+from freetheai_gateway.testing.offers import INVITING_SITE, REGULAR, chat_model, make_offer, member
 from freetheai_gateway.testing.ports import FakeProvider
 
 NAMES = OpenAIChat.limit_headers
@@ -61,6 +63,41 @@ async def test_admission_when_all_is_well_then_a_slot_is_held_until_settled() ->
     assert desk.limiter.running == 0
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"checked_in_on": 20_779}, "daily_checkin_required"),
+        ({"checked_in_on": None}, "daily_checkin_required"),
+        ({"checked_in_on": 20_779, "state": AccountState.PAUSED}, "user_paused"),
+        ({"checked_in_on": 20_779, "state": AccountState.LEFT}, "discord_membership_required"),
+        ({"checked_in_on": 20_780}, None),
+        ({"checked_in_on": 20_781}, None),
+        ({"discord_id": None}, None),
+        ({"unlimited": True}, None),
+    ],
+)
+async def test_check_in_when_wanted_then_asked_of_members_from_discord_after_everything_else(
+    fields: dict[str, Any], code: str | None
+) -> None:
+    """The day counts in UTC; a check-in whose day is ahead of our clock is as good."""
+    desk = Desk()
+    caller = member(replace(Account("acc_1", "Member", 0.0, discord_id="5"), **fields))
+    offer = make_offer(site=INVITING_SITE, wants_check_in=True)
+    if code is None:
+        await desk.admit(caller, offer=offer)
+        return
+    error = await desk.refused(caller, offer=offer)
+    assert (error.status, error.code) == (403, code)
+    assert desk.limiter.running == 0
+
+
+async def test_check_in_when_missing_then_the_message_names_command_and_place() -> None:
+    """What mends it, and where."""
+    caller = member(Account("acc_1", "Member", 0.0, discord_id="5"))
+    error = await Desk().refused(caller, offer=make_offer(site=INVITING_SITE, wants_check_in=True))
+    assert error.message == "Check in once a day to use the key: run /checkin in https://discord.gg/example."
+
+
 async def test_paused_account_is_told_so_with_reason_and_end() -> None:
     """Each part only where it is known; an end that has passed lifts the pause."""
     desk = Desk()
@@ -85,7 +122,7 @@ async def test_left_account_is_told_to_join_again() -> None:
     """The state that leaving the Discord server gives."""
     error = await Desk().refused(_account(AccountState.LEFT))
     assert (error.status, error.code) == (403, "discord_membership_required")
-    assert error.message == "This account's owner left the Discord server; join it again to use the key."
+    assert error.message == "This account's owner left the Discord server. Join it again to use the key."
 
 
 async def test_tier_when_too_low_then_both_tiers_are_named() -> None:
@@ -245,6 +282,11 @@ async def test_guard_when_a_key_only_collects_refusals_then_it_is_not_looked_at(
             "Starter",
             "5 answers a day are allowed on tier Starter; try again after 00:00 UTC, in 24 h 0 min.",
         ),
+        (
+            Refusal(Rule.IMAGE_COOLDOWN, 1, 1, 11.2),
+            "Starter",
+            "1 request for images in each cool-down is allowed on tier Starter; try again in 12 s.",
+        ),
     ],
 )
 def test_limit_error_says_rule_tier_and_wait(refusal: Refusal, tier: str, words: str) -> None:
@@ -264,6 +306,7 @@ def test_limit_error_says_rule_tier_and_wait(refusal: Refusal, tier: str, words:
         (Rule.TOKENS_PER_MINUTE, "rate_limit_error", False),
         (Rule.CONCURRENCY, "concurrency_limit_error", False),
         (Rule.DAILY_REQUESTS, "daily_limit_error", True),
+        (Rule.IMAGE_COOLDOWN, "rate_limit_error", False),
     ],
 )
 def test_limit_error_has_the_type_of_its_rule(rule: Rule, type_: str, useless: bool) -> None:

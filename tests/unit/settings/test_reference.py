@@ -75,7 +75,7 @@ def default_of(field: msgspec.structs.FieldInfo) -> object:
 def test_reference_when_compared_with_the_tree_then_same_keys_and_defaults() -> None:
     """A key that is added, renamed or given another default must be so in the reference as well."""
     empty_or_none: dict[str, object] = {"metrics.token": ""}  # an optional secret: empty in the file, None in the tree
-    tables: dict[str, object] = {"providers.headers": {}, "discord.tier_roles": {}}
+    tables: dict[str, object] = {"providers.headers": {}, "discord.tier_roles": {}, "discord.tier_skus": {}}
     assert documented() == of_the_tree() | empty_or_none | tables
 
 

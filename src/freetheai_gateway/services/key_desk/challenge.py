@@ -11,12 +11,12 @@ from random import Random
 
 _TEXT = """
 amber anchor apple arrow autumn bamboo barrel basket beacon birch bottle branch bridge bronze button canyon
-carpet castle cedar cherry circle clover copper coral cotton cradle crystal dolphin dragon ember engine falcon
+carpet castle cedar cherry circle clover copper coral cotton cradle crystal dolphin dragon emerald engine falcon
 feather fiddle forest fossil garden ginger glacier granite hammer harbor hazel island ivory jacket jasmine
 kettle ladder lantern lemon lizard magnet maple marble meadow mirror mitten nectar needle olive orchid otter
 paper pebble pepper pillow planet pocket pollen prairie puzzle quartz rabbit ribbon river rocket saddle salmon
 shadow silver spider spruce sunset temple thistle timber tulip tunnel turtle valley velvet violet walnut
-willow window winter zipper
+whistle willow winter zipper
 """
 _WORDS = tuple(_TEXT.split())
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

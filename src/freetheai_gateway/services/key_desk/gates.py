@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from freetheai_gateway.clock import DAY_S
+
 DISCORD_EPOCH_MS = 1_420_070_400_000
 """2015-01-01: ids count milliseconds from here (https://docs.discord.com/developers/reference, snowflakes)."""
-DAY_S = 86_400.0
 
 
 class Refused(Exception):
@@ -27,6 +28,10 @@ class Applicant:
     is_pending: bool = False
     """Has not accepted the server's rules yet."""
     timed_out_until: float = 0.0
+    entitlements: tuple[str, ...] = ()
+    """SKUs of the application that this member has paid for and may use now."""
+    tier: int | None = None
+    """The highest tier that roles and entitlements give, once `Membership` has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class SignUpRules:
 def created_at(discord_id: str) -> float:
     """Read from an id when its owner came to be, in wall-clock seconds."""
     return ((int(discord_id) >> 22) + DISCORD_EPOCH_MS) / 1000.0
+
+
+def day_of(interaction_id: str) -> int:
+    """Read from an id the UTC day on which it was made, counted from 1970."""
+    return int(created_at(interaction_id) // DAY_S)
 
 
 def moment(wall_s: float) -> str:

@@ -8,6 +8,8 @@ from freetheai_gateway.log import Log
 MOST_AT_ONCE = 500
 LONGEST_S = 870.0
 """An interaction's token is good for 15 minutes; every job ends, and says so, half a minute before."""
+LAST_WORDS_S = 2.0
+"""How long work that is cancelled may take to tell its member."""
 
 Work = Callable[[], Coroutine[object, object, None]]
 

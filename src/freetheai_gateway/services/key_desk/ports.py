@@ -1,6 +1,7 @@
 """What the key desk needs of the database and of Discord."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -12,6 +13,7 @@ class Purpose(StrEnum):
 
     SIGN_UP = "signup"
     RESET = "resetkey"
+    CHECK_IN = "checkin"
 
 
 class Event(StrEnum):
@@ -22,6 +24,16 @@ class Event(StrEnum):
     WRONG_ANSWER = "wrong_answer"
     HONEYPOT = "honeypot"
     """The field that people leave empty was filled in: a signal for the operator, never a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Which Discord id and which interaction are asked about, and from which instants on events count."""
+
+    discord_id: str
+    interaction_id: str
+    since: float
+    hour_ago: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,25 @@ class OpenForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """A form that is given to a member; `answer` stands for it, as the answer to one interaction."""
+
+    form: OpenForm
+    interaction_id: str
+    answer: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """That an account checks in on a day, counted from 1970."""
+
+    account_id: str
+    day: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """A form that came back, to be judged and spent in one step."""
 
@@ -63,6 +94,8 @@ class Submit:
     at: float
     event_id: str
     honeypot: bool
+    check_in: CheckIn | None = None
+    """What a right answer does by itself, where that is not a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +132,9 @@ class Issue(StrEnum):
 
 
 class DeskStore(Protocol):
-    """The desk's own tables beside the accounts; each method is one transaction."""
+    """The desk's own tables beside the accounts; what many ask at once may share a transaction."""
 
-    async def begin_interaction(self, interaction_id: str, at: float) -> bytes | None:
+    async def begin_interaction(self, interaction_id: str, at: float, answer: bytes = b"") -> bytes | None:
         """Claim an interaction: `None` for the first to come, else its answer, empty where there is none yet."""
         ...
 
@@ -113,8 +146,8 @@ class DeskStore(Protocol):
         """Read the answer of a claimed interaction; empty where there is none yet."""
         ...
 
-    async def standing(self, discord_id: str, since: float, hour_ago: float, interaction_id: str) -> Standing:
-        """Read what is known of a Discord id, with its wrong answers since an instant, in one statement."""
+    async def standing(self, inquiry: Inquiry) -> Standing:
+        """Read what is known of a Discord id and of an interaction."""
         ...
 
     async def bar_of(self, discord_id: str, now: float) -> "Bar | None":
@@ -125,8 +158,12 @@ class DeskStore(Protocol):
         """List when first keys were issued since an instant, oldest first."""
         ...
 
-    async def open_form(self, form: OpenForm, interaction_id: str, answer: bytes, at: float) -> bytes:
-        """Keep a form with its rendering; gives the rendering that counts, an earlier one where there is one."""
+    async def open_form(self, offered: Offered) -> bytes:
+        """Keep a form with what stands for it; gives what counts, the earlier where there is one."""
+        ...
+
+    async def check_in(self, interaction_id: str, check_in: CheckIn, answer: bytes) -> bytes:
+        """Check an account in without a form; gives the answer that counts. A day is checked in once."""
         ...
 
     async def submit(self, submit: Submit, verdicts: Verdicts) -> tuple[bytes, bool]:
@@ -137,15 +174,26 @@ class DeskStore(Protocol):
         ...
 
     async def issue(self, order: Order) -> Issue:
-        """Put a key in force, or say why not: account, key, event and audit entry together or nothing."""
+        """Put a key in force, or say why not: account, key, event and audit entry together or nothing.
+
+        Where this is cancelled the key may come to be in force; it is, or never will be, when the cancellation is seen.
+        """
         ...
 
     async def take_back(self, key_id: str, event_id: str, note_id: str, at: float) -> None:
         """Revoke a key that did not reach its owner, and charge the member nothing for it."""
         ...
 
-    async def use_since(self, account_id: str, day: str) -> "Use":
-        """Sum what an account used from a UTC day on."""
+    async def use_since(self, account_id: str, *days: str) -> "list[Use]":
+        """Sum what an account used from each of some UTC days on, all at one moment; the first is the earliest."""
+        ...
+
+    async def most_active(self, day: str, limit: int, offset: int) -> "Sequence[Active]":
+        """Rank members by their answers from a UTC day on; those who don't want to be listed are left out."""
+        ...
+
+    async def note_seen(self, account_id: str, at: float) -> None:
+        """Keep when Discord last said how an account's owner stands; no node is told for it."""
         ...
 
     async def forget_old(self, before: float) -> None:
@@ -170,6 +218,14 @@ class Bar:
     was_suspended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A member on the leaderboard."""
+
+    name: str
+    successes: int
+
+
 class DeliveryFailed(Exception):
     """A message did not reach Discord. Holds Discord's error code only, 0 where it gave none."""
 
@@ -179,9 +235,19 @@ class DeliveryFailed(Exception):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that goes with a message; `description` is read out to who can't see it."""
+
+    filename: str
+    media_type: str
+    data: bytes = field(repr=False)
+    description: str = field(repr=False)
+
+
 class Replies(Protocol):
     """Edits what an interaction was answered with, through the interaction's own token."""
 
-    async def edit(self, token: str, message: dict[str, object]) -> None:
+    async def edit(self, token: str, message: dict[str, object], *files: Upload) -> None:
         """Replace the deferred answer. Raises `DeliveryFailed` when it is final."""
         ...

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from freetheai_gateway.app.discord_setup import sync
+from freetheai_gateway.app.discord_setup import commands_of, sync
 from freetheai_gateway.app.registration import rest_settings
 from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.domain.pools import Timeouts
@@ -125,10 +125,9 @@ class _Stage:
         fake = self._discord.fake
         fake.oauth.redirect_uris = {f"{self._url}/login/callback"}
         fake.endpoint = f"{self._url}/discord/interactions"
-        settings = load(self._config, {}).settings.discord
-        difference = await sync(
-            settings, DiscordRest(rest_settings(settings), self._client, self._clock), dry_run=False
-        )
+        settings = load(self._config, {}).settings
+        rest = DiscordRest(rest_settings(settings.discord), self._client, self._clock)
+        difference = await sync(settings.discord, rest, commands_of(settings), dry_run=False)
         self._say(f"freetheai discord sync: {', '.join('/' + name for name in difference.added)}\n")
 
     async def _wait_for_model(self) -> None:

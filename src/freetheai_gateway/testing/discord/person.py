@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from freetheai_gateway.jsonc import decode_any, encode
-from freetheai_gateway.testing.discord.rules import check_answer, check_filled
+from freetheai_gateway.testing.discord.rules import check_answer, check_called, check_filled
 from freetheai_gateway.testing.discord.server import APPLICATION_ID, GUILD_ID, FakeDiscord, Shown
 
 Post = Callable[[list[tuple[bytes, bytes]], bytes], Awaitable[tuple[int, bytes]]]
@@ -37,14 +37,24 @@ class Person:
         discord.members[self.id] = self.member
         discord.users[self.id] = self.member["user"]
         self.last: Shown | None = None
-        self._post = post
+        self.post = post
 
     async def slash(self, name: str, *options: Answer) -> Answer:
-        """Run a command."""
+        """Run a command that Discord knows, with options that it has."""
+        check_called(self.discord.commands, name, options)
         return await self.act(2, {"id": "1", "name": name, "type": 1, "options": list(options)})
+
+    async def attach(self, name: str, url: str, size: int, *options: Answer) -> Answer:
+        """Run a command with a file as its option `reference`."""
+        reference = {"type": 11, "name": "reference", "value": "1"}
+        check_called(self.discord.commands, name, [*options, reference])
+        attached = {"id": "1", "filename": "mine.png", "content_type": "image/png", "url": url, "size": size}
+        data = {"id": "1", "name": name, "type": 1, "options": [*options, reference]}
+        return await self.act(2, data | {"resolved": {"attachments": {"1": attached}}})
 
     async def type_ahead(self, name: str, option: str, value: str) -> list[str]:
         """Type into an option that completes itself."""
+        assert any(command["name"] == name for command in self.discord.commands), f"/{name} is not known to Discord"
         focused = {"type": 3, "name": option, "value": value, "focused": True}
         answer = await self.act(4, {"id": "1", "name": name, "type": 1, "options": [focused]})
         return [choice["value"] for choice in answer["data"]["choices"]]
@@ -76,6 +86,8 @@ class Person:
         answer = decode_any(body)
         assert isinstance(answer, dict)
         check_answer(kind, answer, from_message=kind == 3)
+        if answer["type"] == 9:
+            self.discord.modals.append(answer)
         return answer
 
     def payload(self, kind: int, data: Answer | None, **fields: object) -> Answer:
@@ -96,7 +108,8 @@ class Person:
             "locale": "en-GB",
             "member": self.member,
             "data": data,
-            "entitlements": [],
+            "entitlements": self.discord.entitlements.get(self.id, []),
+            "attachment_size_limit": self.discord.attachment_bytes,
         }
         return payload | fields
 
@@ -110,7 +123,7 @@ class Person:
             (b"x-signature-ed25519", signature),
             (b"x-signature-timestamp", timestamp),
         ]
-        status, answer = await self._post(headers, body)
+        status, answer = await self.post(headers, body)
         shown = self.discord.interactions.get(str(payload.get("token")))
         if shown is not None and status == 200:
             shown.acknowledged = True

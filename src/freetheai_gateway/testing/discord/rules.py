@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _BUTTON, _MENU, _TEXT_FIELD, _TEXT, _LABEL, _ROW = 2, 3, 4, 10, 18, 1
+_STRING = 3
 _COMMAND_NAME = re.compile(r"[-_a-z0-9]{1,32}")
 _FLAGS_OF_A_MESSAGE = 4 | 64 | 4096 | 8192 | 32768
 _AFTER = {2: {4, 5, 9, 10, 12}, 3: {4, 5, 6, 7, 9, 10, 12}, 4: {8}, 5: {4, 5, 6, 7, 10, 12}}
@@ -120,6 +121,30 @@ def check_commands(commands: Sequence[Object]) -> None:
     _need(len(names) == len(set(names)), "command names: each once")
     for command in commands:
         _check_named(command, 0)
+
+
+def check_called(commands: Sequence[Object], name: str, options: Sequence[Object]) -> None:
+    """Check that Discord's client would let somebody run this: a command that was synced, options that it has."""
+    command = next((each for each in commands if each["name"] == name), None)
+    if command is None:
+        raise Illegal(f"/{name} is not known to Discord")
+    _check_given(command.get("options", ()), options, f"/{name}")
+
+
+def _check_given(declared: Sequence[Object], given: Sequence[Object], where: str) -> None:
+    known = {option["name"]: option for option in declared}
+    for option in declared:
+        is_given = any(each["name"] == option["name"] for each in given)
+        _need(is_given or not option.get("required"), f"{where} {option['name']} is required")
+    for each in given:
+        option = known.get(each["name"], {})
+        _need(option.get("type") == each["type"], f"{where} has no option {each['name']} of this type")
+        _check_given(option.get("options", ()), each.get("options", ()), where)
+        value = each.get("value")
+        if isinstance(value, str) and each["type"] == _STRING:
+            _text(value, f"{where} {each['name']}", option.get("max_length", 6000), option.get("min_length", 0))
+            allowed = [choice["value"] for choice in option.get("choices", ())]
+            _need(not allowed or value in allowed, f"{where} {each['name']} is one of its choices")
 
 
 def _check_named(thing: Object, depth: int) -> None:

@@ -14,6 +14,7 @@ from freetheai_gateway.services.key_desk.gates import DISCORD_EPOCH_MS
 from freetheai_gateway.services.ports import UpstreamFailed, UpstreamRequest
 from freetheai_gateway.testing.discord.oauth import FakeOAuth
 from freetheai_gateway.testing.discord.rules import Illegal, check_commands, check_message
+from freetheai_gateway.testing.discord.uploads import Sent, read_upload
 from freetheai_gateway.testing.ports import FakeReply
 
 APPLICATION_ID = "900000000000000001"
@@ -30,6 +31,9 @@ _TOKEN = re.compile(r"/api/v10/oauth2/token")
 _REVOKE = re.compile(r"/api/v10/oauth2/token/revoke")
 _USER = re.compile(r"/api/v10/users/@me")
 _OWN_MEMBER = re.compile(r"/api/v10/users/@me/guilds/(\d+)/member")
+_ENTITLEMENTS = re.compile(r"/api/v10/applications/(\d+)/entitlements\?user_id=(\d+)&exclude_ended=true")
+FILES_HOST = "cdn.discordapp.com"
+ATTACHMENT_BYTES = 10 * 1024 * 1024
 TOKEN_LIVES_S = 900.0
 
 
@@ -42,6 +46,7 @@ class Shown:
     acknowledged: bool = False
     message: dict[str, Any] | None = None
     edits: int = 0
+    files: list[Sent] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -73,9 +78,16 @@ class FakeDiscord:
         self.oauth = FakeOAuth(APPLICATION_ID, clock)
         self.failures: list[Failure | UpstreamFailed] = []
         self.calls: list[UpstreamRequest] = []
+        self.modals: list[dict[str, Any]] = []
+        """Every form that was given to somebody."""
         self.hold: asyncio.Event | None = None
         """Where set, calls wait for it; `held` is set when one does."""
         self.held = asyncio.Event()
+        self.entitlements: dict[str, list[dict[str, Any]]] = {}
+        """By user id."""
+        self.files: dict[str, FakeReply] = {}
+        """What members attached, by path on the host for files."""
+        self.attachment_bytes = ATTACHMENT_BYTES
         self._counter = 0
 
     def snowflake(self, at: float | None = None) -> str:
@@ -91,6 +103,8 @@ class FakeDiscord:
             self.held.set()
             await self.hold.wait()
         await asyncio.sleep(0)
+        if request.origin.host == FILES_HOST:
+            return self._file(request)
         return self.answer(request)
 
     def answer(self, request: UpstreamRequest) -> FakeReply:
@@ -116,6 +130,7 @@ class FakeDiscord:
             (_EDIT, self._edit),
             (_COMMANDS, self._put_commands),
             (_MEMBER, self._member),
+            (_ENTITLEMENTS, self._entitlements),
             (_ME, self._me),
             (_ROLES, self._roles),
             (_TOKEN, self._token),
@@ -164,16 +179,30 @@ class FakeDiscord:
             return _refusal(Failure(401, 50027))
         if not shown.acknowledged:
             return _refusal(Failure(404, 10015))
-        message = decode_any(request.body)
+        files: list[Sent] = []
         try:
-            assert isinstance(message, dict)
+            content_type = headers[b"content-type"].decode()
+            if content_type.startswith("multipart/form-data"):
+                message, files = read_upload(request.body, content_type, self.attachment_bytes)
+            else:
+                message = _object(request.body, content_type)
             check_message(message)
         except Illegal:
             return _refusal(Failure(400, 50035))
-        shown.message = message
+        shown.message, shown.files = message, files
         shown.edits += 1
         shown.changed.set()
         return _ok({"id": self.snowflake()})
+
+    def _file(self, request: UpstreamRequest) -> FakeReply:
+        assert (request.origin.scheme, request.method) == ("https", "GET"), "files are fetched over https"
+        assert not {b"authorization", b"cookie"} & dict(request.headers).keys(), "files need no credentials"
+        return self.files.get(request.target) or FakeReply(b"", status=404)
+
+    def _entitlements(self, _request: UpstreamRequest, headers: dict[bytes, bytes], _app: str, user: str) -> FakeReply:
+        if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
+            return _refusal(Failure(401))
+        return _ok(self.entitlements.get(user, []))
 
     def _put_commands(self, request: UpstreamRequest, headers: dict[bytes, bytes], _a: str, _g: str) -> FakeReply:
         if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
@@ -185,11 +214,20 @@ class FakeDiscord:
             self.commands = [{"id": self.snowflake(), **command} for command in commands]
         return _ok(self.commands)
 
-    def _member(self, _request: UpstreamRequest, _headers: dict[bytes, bytes], guild: str, user: str) -> FakeReply:
+    def _member(self, _request: UpstreamRequest, headers: dict[bytes, bytes], guild: str, user: str) -> FakeReply:
+        if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
+            return _refusal(Failure(401))
         if guild != GUILD_ID:
             return _refusal(Failure(404, 10004))
         member = self.members.get(user)
         return _refusal(Failure(404, 10007)) if member is None else _ok(member)
+
+
+def _object(body: bytes, content_type: str) -> dict[str, Any]:
+    message = decode_any(body)
+    if content_type != "application/json" or not isinstance(message, dict):
+        raise Illegal("a message is a JSON object")
+    return message
 
 
 def _ok(body: object) -> FakeReply:

@@ -9,7 +9,7 @@ const at = (id) => document.getElementById(id);
 const state = at("state");
 const csrf = at("who")?.dataset.csrf;
 const key = csrf ? null : connectKey(at("key"), at("remember"), at("forget"), () => { at("account").hidden = true; state.textContent = "Forgotten."; });
-const RULES = { requests_per_minute: "Requests this minute", tokens_per_minute: "Tokens this minute", concurrency: "Running now", daily_requests: "Answers today", images_per_day: "Images today" };
+const RULES = { requests_per_minute: "Requests this minute", tokens_per_minute: "Tokens this minute", concurrency: "Running now", daily_requests: "Answers today", images_per_day: "Images today", image_cooldown: "Images cooling down" };
 const STATUSES = { answered: "Answered", client_errors: "Refused (4xx)", canceled: "You left (499)", server_errors: "Failed (5xx)" };
 const LIVE_MS = 5_000;
 
