@@ -14,7 +14,7 @@ SECONDS ?= 60
 CORES  ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test agents nodes drill proof soak fuzz check fix docs bench ledger hammer constraints clean
+.PHONY: help run test agents nodes drill proof soak fuzz check fix docs bench screenshots budgets ledger hammer constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ bench: $(VENV)/dev.stamp ## Measure against nginx on this machine (needs nginx; 
 
 hammer: $(VENV)/dev.stamp ## Prove limits and records: 64 clients, 3 gateways on one Redis, one killed (SECONDS=20 ARGS=--memory)
 	@$(BIN)/python -m tools.hammer.run --seconds $(SECONDS) $(ARGS)
+
+screenshots: $(VENV)/dev.stamp ## Take pictures of every page, light and dark, on desktop and phone (ARGS="--only status")
+	@$(BIN)/python -m tools.pages.screenshots $(ARGS)
+
+budgets: $(VENV)/dev.stamp $(VENV)/node.stamp ## Weigh and time every page, search it with axe-core, time the catalogue's filters
+	@$(BIN)/python -m tools.pages.budgets $(ARGS)
 
 ledger: $(VENV)/dev.stamp ## Time reports on ten million records, in SQLite (ARGS="--database URL": an empty PostgreSQL)
 	@$(BIN)/python -m tools.bench.ledger $(ARGS)

@@ -56,6 +56,7 @@ class Plan:
     access: Mapping[str, Value] = field(default_factory=dict)
     pools: Mapping[str, Value] = field(default_factory=lambda: FORGIVING)
     window_s: float = 60.0
+    site_name: str = "FreeTheAi"
     timeouts: str = "{ connect_s = 1, first_byte_s = 1.5, idle_s = 1.5, total_s = 18 }"
 
 
@@ -101,7 +102,7 @@ def render(plan: Plan) -> str:
     """Write the configuration file."""
     return f"""
 [site]
-name = "FreeTheAi"
+name = '{plan.site_name}'
 
 [server]
 {_lines(plan.server)}

@@ -46,6 +46,33 @@ class Visitor:
         self.transferred = 0
         self.page.goto(url, wait_until="load")
 
+    def watch(self, selector: str) -> None:
+        """Write down every text that the last element of a selector shows, from now on."""
+        self.page.evaluate(
+            """selector => {
+              window.statesSeen = [];
+              const look = () => {
+                const text = [...document.querySelectorAll(selector)].at(-1)?.textContent ?? "";
+                if (text && text !== window.statesSeen.at(-1)) window.statesSeen.push(text);
+              };
+              new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+            }""",
+            selector,
+        )
+
+    @property
+    def states(self) -> list[str]:
+        """What `watch` wrote down, each text once."""
+        return [str(text) for text in self.page.evaluate("window.statesSeen")]
+
+    def download(self, folder: Path) -> Path:
+        """Press the first link to a download, and keep the file as it is named."""
+        with self.page.expect_download() as coming:
+            self.page.get_by_role("link", name="Download").first.click()
+        target = folder / coming.value.suggested_filename
+        coming.value.save_as(target)
+        return target
+
     @property
     def overflow(self) -> int:
         """How many pixels the page is wider than the window."""

@@ -135,6 +135,8 @@ def test_health_when_read_then_every_key_of_the_contract_is_there(seen: Gateway)
     assert list(providers(seen)["up"]) == [
         "prefix", "status", "model_count", "requests_30m", "successes_30m", "errors_30m", "error_rate_30m",
         "requests_60m", "successes_60m", "errors_60m", "error_rate_60m", "last_success_at", "last_error_at",
+        "first_content_p50_ms_30m", "first_content_p95_ms_30m",
+        "first_content_p50_ms_60m", "first_content_p95_ms_60m",
     ]  # fmt: skip
     assert b"scripted" not in reply.body
     assert b"127.0.0.1" not in reply.body

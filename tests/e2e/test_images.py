@@ -15,6 +15,7 @@ from PIL import Image
 from freetheai_gateway.jsonc import Decoder
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import Gateway, Key, eventually
+from tests.e2e.samples import run_sample, samples_of
 
 JsonObject = dict[str, Any]
 _read: Decoder[JsonObject] = Decoder(JsonObject)
@@ -200,3 +201,18 @@ def test_bomb_when_sent_in_then_its_header_alone_refuses_it(gateway: Gateway, ke
     body: JsonObject = {"model": SKETCH, "prompt": PROMPT, "image": data_url(file.getvalue())}
     reply = post(gateway, keys["first"], "edits", body)
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "image_too_large")
+
+
+def test_samples_of_pictures_when_pasted_as_the_docs_show_them_then_they_draw_and_edit(
+    gateway: Gateway, keys: dict[str, Key], tmp_path: Path
+) -> None:
+    """The program saves the picture that the edit is made of."""
+    shown = samples_of(gateway, "/docs")
+    for name in ("generate-python", "generate-curl", "edit-curl"):
+        assert SKETCH in shown[name]
+        done = run_sample(name, shown[name], keys["first"], tmp_path)
+        assert done.returncode == 0, done.stderr
+        if name.endswith("curl"):
+            assert size_of(_read(done.stdout.encode())["data"][0]["b64_json"]) == (512, 512)
+    with Image.open(tmp_path / "lighthouse.png") as image:
+        assert image.size == (512, 512)

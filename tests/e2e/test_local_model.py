@@ -1,18 +1,25 @@
 """The embedded language model through the gateway: an independent upstream, and what `make run` shows first."""
 
 import importlib.util
+import itertools
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import anthropic
 import openai
 import pytest
+from PIL import Image, ImageChops
+from playwright.sync_api import Browser, expect
 
 from freetheai_gateway import jsonc
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import CANARY, Gateway, Key, eventually
+from tests.e2e.pages import started_browser, visiting
 from tests.e2e.refusals import GENEROUS_S, use_up
 from tests.e2e.wire import call, chat
 from tests.skipping import skip_or_fail
@@ -309,3 +316,81 @@ def test_anthropic_sdk_when_the_daily_cap_is_used_up_then_it_raises_at_once(loca
     assert body["error"]["details"]["error_code"] == "daily_requests"
     assert body["request_id"] == refusal.request_id == refusal.response.headers["request-id"]
     assert refusal.response.headers["x-should-retry"] == "false"
+
+
+# --- the playground, as a person has it who has just started the gateway ---------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started_browser() as started:
+        yield started
+
+
+def test_playground_when_a_newcomer_chats_with_the_embedded_model_then_tokens_appear_one_by_one(
+    local: Gateway, local_key: Key, browser: Browser, tmp_path: Path
+) -> None:
+    """Key, question, answer; stopped in the middle of the next; and what was asked runs as code elsewhere."""
+    with visiting(browser) as visitor:
+        page = visitor.page
+        visitor.open(f"{local.url}/playground")
+        assert page.get_by_label("Model").first.input_value() == LOCAL
+        assert "demonstration" in page.locator("#chat-model-about").inner_text()
+        page.get_by_label("API key").fill(local_key.secret)
+        page.get_by_label("System prompt").fill("Answer in one sentence.")
+        page.get_by_label("Temperature").fill("0")
+        page.get_by_label("Longest reply").fill("16")
+        visitor.watch("#thread .assistant")
+        page.get_by_label("Your message").fill(f"{CANARY} Count to ten.")
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_selector("#thread .meta")
+        states = visitor.states
+        assert len(states) >= 8
+        assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(states))
+
+        page.get_by_label("Longest reply").fill("400")
+        page.get_by_label("Your message").fill("Tell me a very long story.")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("#thread .assistant").last).to_contain_text(" ")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#thread .assistant").last).to_contain_text("(stopped)")
+        expect(page.get_by_role("button", name="Send")).to_be_enabled()
+
+        page.get_by_role("button", name="New chat").click()
+        page.get_by_label("Longest reply").fill("8")
+        page.get_by_label("Your message").fill('It\'s "quoted" \\ so.')
+        page.get_by_role("button", name="Show as code").click()
+        curl = page.locator("#code-curl").inner_text()
+        page.get_by_role("tab", name="Python").click()
+        python = page.locator("#code-python").inner_text()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "FREETHEAI_API_KEY": local_key.secret}
+    for command in (["bash", "-c", curl], [sys.executable, "-c", python]):
+        assert "Answer in one sentence." in command[-1]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=40, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+        assert '"error"' not in done.stdout
+
+
+def test_playground_when_a_picture_is_drawn_then_it_is_downloaded_and_can_be_edited(
+    local: Gateway, local_key: Key, browser: Browser, tmp_path: Path
+) -> None:
+    """The demonstration says that no AI draws; what is on disk is a picture, and its edit is another one."""
+    with visiting(browser) as visitor:
+        page = visitor.page
+        visitor.open(f"{local.url}/playground?model=local/sketch")
+        assert "without AI" in page.locator("#image-model-about").inner_text()
+        page.get_by_label("API key").fill(local_key.secret)
+        page.get_by_label("Prompt", exact=True).fill(f"{CANARY} a lighthouse in fog")
+        page.get_by_role("button", name="Draw", exact=True).click()
+        expect(page.locator("#gallery img")).to_have_count(1)
+        drawn = visitor.download(tmp_path)
+        page.get_by_label("Picture to edit").set_input_files(drawn)
+        page.get_by_label("Prompt", exact=True).fill("the same at night")
+        page.get_by_role("button", name="Draw", exact=True).click()
+        expect(page.locator("#gallery img")).to_have_count(2)
+        (tmp_path / "edited").mkdir()
+        edited = visitor.download(tmp_path / "edited")
+    with Image.open(drawn) as first, Image.open(edited) as second:
+        assert (first.format, first.size, second.size) == ("PNG", (512, 512), (512, 512))
+        assert ImageChops.difference(first.convert("RGB"), second.convert("RGB")).getbbox() is not None

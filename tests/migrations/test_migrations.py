@@ -22,6 +22,7 @@ from freetheai_gateway.store.location import StoreSettings
 from freetheai_gateway.store.revisions import HEAD, REVISIONS, Status
 from freetheai_gateway.store.schema import METADATA, USAGE_DAYS, USAGE_RECORDS
 from freetheai_gateway.store.upgrading import SCRIPTS
+from freetheai_gateway.store.usage import SqlUsage
 from tests.postgres import empty_postgres_url, postgres_template
 
 __all__ = ["empty_postgres_url", "postgres_template"]
@@ -171,3 +172,51 @@ async def test_journal_when_imported_then_needs_no_sqlalchemy() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=PIPE)
     said, _ = await process.communicate()
     assert said == b"False\n"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_prefix_hours_when_upgraded_then_records_from_before_are_in_them(
+    kind: str, settings: StoreSettings, request: pytest.FixtureRequest
+) -> None:
+    """The migration counts as the store does: the same rows come of the same records, whichever was there first."""
+    if kind == "postgresql":
+        settings = StoreSettings(url=request.getfixturevalue("empty_postgres_url"))
+    read = text("SELECT hour, prefix, successes, errors FROM prefix_hours ORDER BY hour, prefix")
+    outcomes = [(200, "", 1), (200, "", 0), (502, "provider_error", 2), (503, "restarting", 1), (499, "client", 1)]
+    records = [
+        UsageRecord(
+            request_id=f"req_{model}_{number}_{started}",
+            started_at=started,
+            duration_ms=1,
+            account_id="acc_1",
+            key_id="key_1",
+            route="/v1/chat/completions",
+            model=model,
+            status=status,
+            code=code,
+            attempts=attempts,
+        )
+        for model in ("glm/glm-5.1", "a/b/c", "plain")
+        for started in (1_795_392_000.9, 1_795_395_599.9, 1_795_395_600.0)
+        for number, (status, code, attempts) in enumerate(outcomes)
+    ]
+    database = await Database.open(settings, create=True)
+    await SqlUsage(database).insert(records)
+    async with database.read("reading") as connection:
+        expected = (await connection.execute(read)).all()
+    assert len(expected) == 6
+
+    def come_again(connection: Connection) -> None:
+        before = REVISIONS[REVISIONS.index("0007") - 1]
+        connection.execute(text("DROP TABLE prefix_hours"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before})
+        config = Config()
+        config.set_main_option("script_location", str(SCRIPTS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+
+    async with database.write("coming from before") as connection:
+        await connection.run_sync(come_again)
+    async with database.read("reading") as connection:
+        assert (await connection.execute(read)).all() == expected
+    await database.close()

@@ -9,6 +9,7 @@ from random import Random
 from statistics import linear_regression
 
 from freetheai_gateway.clock import SystemClock
+from freetheai_gateway.testing.completions import DEFAULT_TEXT
 from freetheai_gateway.testing.drill.play import Got
 from freetheai_gateway.testing.faults import AFTER_CONTENT, BEFORE_CONTENT, FaultyUpstream
 from tools.proof.ground import MODEL, SLOW_MODEL, Ground, Plan, ground, served
@@ -23,6 +24,7 @@ STEEPEST_KB_PER_MINUTE = 512.0
 FAULTS = BEFORE_CONTENT + AFTER_CONTENT
 UNFIT = ("wrong", "cut")
 SLOW = "plain?chunks=20&delay_s=0.05"
+SLOW_TEXT = "".join(f"tok{number} " for number in range(20))
 
 
 async def prove(seconds: float) -> bool:
@@ -65,8 +67,9 @@ async def _client(stands: Ground, answers: dict[str, int], chance: Random, goes_
     number = 0
     while goes_on():
         number += 1
-        model = SLOW_MODEL if chance.random() < 0.3 else MODEL
-        asking = stands.player.ask(model, f"{id(asyncio.current_task())} {number}", streamed=chance.random() < 0.6)
+        model, text = (SLOW_MODEL, SLOW_TEXT) if chance.random() < 0.3 else (MODEL, DEFAULT_TEXT)
+        prompt = f"{id(asyncio.current_task())} {number}"
+        asking = stands.player.ask(model, prompt, streamed=chance.random() < 0.6, text=text)
         if chance.random() < 0.1:
             answer = await _leave(asking, chance.uniform(0.0, 0.5))
         else:

@@ -177,7 +177,7 @@ class Gateway:
             observer=self._observer,
             cross_origin=CrossOrigin(settings.server.cors_origins),
             keepalive_s=settings.server.timeouts.keepalive_comment_s,
-            lost=table.lost,
+            complain=table.complain,
             proxies=TrustedProxies(settings.server.trusted_proxies),
         )
 

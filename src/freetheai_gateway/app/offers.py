@@ -1,6 +1,7 @@
 """From the configuration to what is on offer: catalogue, tiers, providers."""
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
 from msgspec.structs import asdict
 
@@ -113,10 +114,15 @@ def _model(model: ModelSettings, families: tuple[Family, ...]) -> Model:
         default_output_tokens=model.default_output_tokens,
         inputs=tuple(model.inputs),
         features=tuple(model.features),
+        created=_midnight(model.added_at) if model.added_at is not None else 0,
         retired=model.retired,
         retires_at=model.retires_at.isoformat() if model.retires_at is not None else None,
         replaced_by=model.replaced_by,
     )
+
+
+def _midnight(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
 def _upstream(upstream: UpstreamSettings) -> Upstream:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.protocol import Dialect
-from freetheai_gateway.errors import NotFound
+from freetheai_gateway.errors import GatewayError, NotFound
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
@@ -12,6 +12,7 @@ from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.web.pages.assets import serve_asset
 from freetheai_gateway.web.pages.documents import DocumentPages
 from freetheai_gateway.web.pages.frame import Frame
+from freetheai_gateway.web.pages.history import History
 from freetheai_gateway.web.pages.models import CataloguePages
 from freetheai_gateway.web.pages.negotiation import Page, PageOr
 from freetheai_gateway.web.pages.playground import PlaygroundPage
@@ -51,7 +52,8 @@ class Pages:
         )
         self._documents = DocumentPages(frame, services.directory)
         self._catalogue = CataloguePages(frame, services.directory, services.observer, services.lanes, services.clock)
-        self._status = StatusPages(frame, services.directory, services.facts, services.clock)
+        history = History(services.usage, services.observer.thresholds, services.clock)
+        self._status = StatusPages(frame, services.directory, services.facts, history, services.clock)
         self._playground = PlaygroundPage(frame, services.directory)
         self._tools = ToolPages(frame)
 
@@ -71,9 +73,10 @@ class Pages:
         """Serve `/models/{id}`."""
         return PageOr(self._page(self._catalogue.detail), api)
 
-    async def lost(self, request: Request, response: Response) -> None:
-        """Tell a browser that there is no such page."""
-        await self._frame.send_error(request, response, NotFound("There is nothing at this address."))
+    async def complain(self, request: Request, response: Response, error: GatewayError) -> None:
+        """Show an error that no page showed itself: no such address, a wrong method, a fault of ours."""
+        shown = NotFound("There is nothing at this address.") if isinstance(error, NotFound) else error
+        await self._frame.send_error(request, response, shown)
 
     def routes(self, dialect: Dialect) -> list[Route]:
         """List the pages that have an address of their own."""

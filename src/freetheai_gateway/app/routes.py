@@ -23,6 +23,7 @@ from freetheai_gateway.services.own_account import OwnAccount
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.services.reports import NodeReports
 from freetheai_gateway.web.account import AccountRoutes
+from freetheai_gateway.web.asgi import Complain
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
 from freetheai_gateway.web.crowd import Crowd
@@ -32,7 +33,7 @@ from freetheai_gateway.web.models import ModelRoutes
 from freetheai_gateway.web.openapi.route import OpenAPIRoute
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
-from freetheai_gateway.web.routes import Handler, Route
+from freetheai_gateway.web.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All routes: those of the API, those of the pages, and who answers browsers that are lost."""
+    """All routes: those of the API, those of the pages, and who shows errors to browsers."""
 
     api: list[Route]
     pages: list[Route]
-    lost: Handler
+    complain: Complain
 
 
 def build_routes(services: Services) -> Table:
@@ -85,7 +86,7 @@ def build_routes(services: Services) -> Table:
         *_account_routes(services, pages, chat),
         *_public_routes(services, health, pages, chat),
     ]
-    return Table(api, pages.routes(chat), pages.lost)
+    return Table(api, pages.routes(chat), pages.complain)
 
 
 def _completion(dialect: Dialect, services: Services, kind: ModelKind = ModelKind.CHAT) -> CompletionRoute:

@@ -79,7 +79,7 @@ class Complaint:
 
 def parse_complaint(status: int, body: bytes) -> Complaint:
     """Read an HTTP error of an upstream; never raises."""
-    fields = _error_fields(body)
+    fields = error_fields(body)
     message = _clean(fields.get("message"))
     details = _details(fields)
     code = _word(fields.get("code")) or _word(fields.get("type")) or _google_code(fields, details)
@@ -96,6 +96,11 @@ def parse_complaint(status: int, body: bytes) -> Complaint:
 def _blame(status: int, code: str | None, message: str) -> Blame:
     if status in {400, 413, 422}:
         return _blame_for_request(status, code, message)
+    return blame_of(status)
+
+
+def blame_of(status: int) -> Blame:
+    """Say what a status means that is not the request's own fault."""
     if status in {429, 503, 529}:
         return Blame.BUSY
     if status in {408, 504, 522, 524}:
@@ -113,7 +118,8 @@ def _blame_for_request(status: int, code: str | None, message: str) -> Blame:
     return Blame.TOO_LARGE if status == 413 else Blame.REQUEST
 
 
-def _error_fields(body: bytes) -> Mapping[str, object]:
+def error_fields(body: bytes) -> Mapping[str, object]:
+    """Read the fields of an error, wherever they stand in a body; empty where there is none. Never raises."""
     try:
         value = decode_any(body)
     except InvalidJSON:
@@ -136,7 +142,7 @@ def _of_provider(fields: Mapping[str, object]) -> Mapping[str, object]:
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     if not isinstance(raw, str) or not isinstance(message, str) or message.lower() != _SAYS_NOTHING:
         return {}
-    said = _error_fields(raw.encode(errors="replace"))
+    said = error_fields(raw.encode(errors="replace"))
     return said if said.get("message") else {"message": raw}
 
 

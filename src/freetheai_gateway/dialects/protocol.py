@@ -52,7 +52,14 @@ class MalformedReply(Exception):
 
 
 class UpstreamSaidError(Exception):
-    """The upstream reported a failure inside a reply whose HTTP status was good; holds nothing of its text."""
+    """The upstream reported a failure inside a reply whose HTTP status was good; holds nothing of its text.
+
+    `status`: the HTTP status that would have said the same; 0 = it said no more than that it failed.
+    """
+
+    def __init__(self, why: str = "", *, status: int = 0) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 Fault = MalformedReply | UpstreamSaidError
@@ -63,7 +70,9 @@ def anew(fault: Fault) -> Fault:
 
     The frames that an exception has passed know whoever keeps it: a circle that only the garbage collector undoes.
     """
-    return type(fault)(*fault.args)
+    if isinstance(fault, UpstreamSaidError):
+        return UpstreamSaidError(*fault.args, status=fault.status)
+    return MalformedReply(*fault.args)
 
 
 class RawStream(Protocol):

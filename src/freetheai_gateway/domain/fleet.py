@@ -17,6 +17,8 @@ from freetheai_gateway.domain.key_limits import Budget, KeyMeter
 from freetheai_gateway.domain.news import GateName, News
 from freetheai_gateway.domain.pools import PoolPolicy, Terms, Upstream
 
+REFUSED: Final = "refused"
+"""Why a gate is shut where a key is not accepted."""
 SETTLING: Final = 0.2
 """Weight of the latest latency in the average."""
 
@@ -24,26 +26,25 @@ SETTLING: Final = 0.2
 class Key:
     """One API key of a provider; `index` is its number in the configuration."""
 
-    __slots__ = ("fingerprint", "gate", "index", "meter", "suspicion")
+    __slots__ = ("fingerprint", "gate", "index", "meter")
 
     def __init__(self, fingerprint: str, index: int, gate: Gate | None = None) -> None:
         self.fingerprint = fingerprint
         self.index = index
         self.gate = gate or Gate()
-        self.suspicion = Tally()
         self.meter: KeyMeter | None = None
 
     def moved_to(self, index: int) -> "Key":
         """Take the key over under a new number."""
         key = Key(self.fingerprint, index, self.gate)
-        key.suspicion, key.meter = self.suspicion, self.meter
+        key.meter = self.meter
         return key
 
 
 class Target:
     """One model of one provider."""
 
-    __slots__ = ("_name", "_news", "breaker", "cooling", "gate", "in_flight", "latency_s")
+    __slots__ = ("_name", "_news", "breaker", "cooling", "gate", "in_flight", "latency_s", "suspicions")
 
     def __init__(self, name: GateName | None = None, news: News | None = None) -> None:
         self._name = name
@@ -51,7 +52,9 @@ class Target:
         self.breaker = Breaker(Gate(name, news))
         self.gate = self.breaker.gate
         self.cooling: dict[str, Gate] = {}
-        """Keys that were told to slow down for this model, by fingerprint."""
+        """Keys that were told to slow down for this model, or refused for it, by fingerprint."""
+        self.suspicions: dict[str, Tally] = {}
+        """Requests that keys were refused for lately, by fingerprint."""
         self.in_flight = 0
         self.latency_s = 0.0
         """Until the first content, or the end of a whole reply: a moving average; 0 = nothing came yet."""
@@ -136,6 +139,11 @@ class ProviderState:
         if found is None:
             found = self.targets[model] = Target(GateName(self.name, self.terms.place, model), self._news)
         return found
+
+    def refusals_of(self, fingerprint: str) -> int:
+        """Count the models for which a key rests as it was refused."""
+        gates = (target.cooling.get(fingerprint) for target in self.targets.values())
+        return sum(gate is not None and not gate.clear and gate.reason == REFUSED for gate in gates)
 
     def _key(self, fingerprint: str, index: int, known: Mapping[str, Key]) -> Key:
         old = known.get(fingerprint)

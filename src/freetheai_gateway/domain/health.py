@@ -4,11 +4,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from freetheai_gateway.domain.waits import Quantiles, Slices, Waits
+
 BUCKET_S = 10.0
 HALF_HOUR_S = 1_800.0
 HOUR_S = 3_600.0
 REMEMBERED_S = 86_400.0
 """How long a status stays when too few requests came to judge again."""
+_NOT_THE_PROVIDERS_FAULT = frozenset(
+    {"database_unavailable", "discord_membership_error", "not_configured", "overloaded", "restarting"}
+)
+_OK, _FIRST_FAILURE = 200, 500
+
+
+def verdict_of(status: int, code: str, attempts: int) -> bool | None:
+    """Say how a finished request speaks for its prefix; `None` where it says nothing of it.
+
+    An error is a 5xx or a stream that broke. A client's mistake, a client that left, and what the operator did or left
+    undone are neither.
+    """
+    if status >= _FIRST_FAILURE:
+        return None if code in _NOT_THE_PROVIDERS_FAULT else False
+    return True if status == _OK and attempts else None
 
 
 class Status(StrEnum):
@@ -48,19 +65,20 @@ class Counts:
 
 
 class PrefixHealth:
-    """Outcomes of one prefix in buckets of ten seconds; at most an hour of them is kept."""
+    """Outcomes of one prefix in buckets of ten seconds, and how long they took to begin; an hour of both is kept."""
 
-    __slots__ = ("_buckets", "_judged_at", "_status", "last_error_at", "last_success_at")
+    __slots__ = ("_buckets", "_judged_at", "_status", "_waits", "last_error_at", "last_success_at")
 
     def __init__(self) -> None:
         self._buckets: dict[int, list[int]] = {}
         self._status = Status.UNKNOWN
         self._judged_at = 0.0
+        self._waits = Waits()
         self.last_success_at: float | None = None
         self.last_error_at: float | None = None
 
-    def record(self, now: float, *, succeeded: bool) -> None:
-        """Count one outcome at a wall-clock instant."""
+    def record(self, now: float, *, succeeded: bool, wait_s: float | None = None) -> None:
+        """Count one outcome at a wall-clock instant, and how long its first content took where there was any."""
         index = int(now // BUCKET_S)
         bucket = self._buckets.get(index)
         if bucket is None:
@@ -71,6 +89,8 @@ class PrefixHealth:
         if succeeded:
             bucket[0] += 1
             self.last_success_at = now
+            if wait_s is not None:
+                self._waits.record(now, wait_s)
         else:
             bucket[1] += 1
             self.last_error_at = now
@@ -80,6 +100,10 @@ class PrefixHealth:
         first = int((now - window_s) // BUCKET_S)
         recent = [bucket for index, bucket in self._buckets.items() if index >= first]
         return Counts(sum(bucket[0] for bucket in recent), sum(bucket[1] for bucket in recent))
+
+    def waits(self, now: float, window_s: float) -> Quantiles | None:
+        """Read how long the answers of the last `window_s` took to begin; `None` where there was none."""
+        return self._waits.quantiles(now, window_s)
 
     def keep_judged(self, now: float, thresholds: Thresholds) -> None:
         """Judge from time to time also where nobody asks, so that a last known status is known."""
@@ -103,13 +127,16 @@ class PrefixHealth:
             self._judged_at,
             self.last_success_at,
             self.last_error_at,
+            self._waits.copy(),
         )
 
     @classmethod
     def joined(cls, snapshots: Iterable["HealthSnapshot"]) -> "PrefixHealth":
         """Make one of several processes': outcomes added up, and the newest of everything else."""
         one = cls()
-        for other in snapshots:
+        others = list(snapshots)
+        one._waits = Waits.joined(other.waits for other in others)
+        for other in others:
             for index, (successes, errors) in other.buckets.items():
                 bucket = one._buckets.setdefault(index, [0, 0])
                 bucket[0] += successes
@@ -123,17 +150,50 @@ class PrefixHealth:
 
 @dataclass(frozen=True, slots=True)
 class HealthSnapshot:
-    """A `PrefixHealth` at one moment: successes and errors by bucket, the last judgement, the last of each kind."""
+    """A `PrefixHealth` at one moment: successes and errors by bucket, waits, the last judgement and of each kind."""
 
     buckets: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     status: Status = Status.UNKNOWN
     judged_at: float = 0.0
     last_success_at: float | None = None
     last_error_at: float | None = None
+    waits: Slices = field(default_factory=dict)
 
     def verdict_only(self) -> "HealthSnapshot":
         """Keep the judgement alone: it outlasts what it was made of."""
         return HealthSnapshot(status=self.status, judged_at=self.judged_at)
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixDay:
+    """How one prefix did on one UTC day, such as `2026-11-23`.
+
+    `down_hours` are those whose share of errors had reached the threshold. Degraded ones are not counted: where few
+    requests come, one error in an hour is one.
+    """
+
+    day: str
+    prefix: str
+    successes: int
+    errors: int
+    down_hours: int = 0
+
+    @property
+    def requests(self) -> int:
+        """Both together."""
+        return self.successes + self.errors
+
+    def status(self, thresholds: Thresholds) -> Status:
+        """Judge the day: as bad as its whole share of errors, and not up if it was down for an hour.
+
+        A day without an error is up however quiet it was; one with errors and too few requests is not judged.
+        """
+        if not self.errors:
+            return Status.UP if self.successes else Status.UNKNOWN
+        if self.requests < thresholds.minimum_requests:
+            return Status.UNKNOWN
+        whole = _judge(self.errors / self.requests, thresholds)
+        return Status.DEGRADED if whole is Status.UP and self.down_hours else whole
 
 
 def _newest(one: float | None, other: float | None) -> float | None:

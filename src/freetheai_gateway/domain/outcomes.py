@@ -31,7 +31,8 @@ class KeyFate(StrEnum):
     REST = "rest"
     """It was refused: it rests, for every model."""
     SUSPECT = "suspect"
-    """It may have been refused, or the request was: it rests once a second, different request says the same."""
+    """It may have been refused, or the request was: once a second, different request says the same it rests for this
+    model; once it does for two models, for every one."""
     COOL = "cool"
     """It was told to slow down: it rests for this model."""
 

@@ -2,7 +2,7 @@
 
 from freetheai_gateway.domain.breakers import Tally
 from freetheai_gateway.domain.failures import HTTP, Mishap
-from freetheai_gateway.domain.fleet import Key, Seat
+from freetheai_gateway.domain.fleet import REFUSED, Key, Seat
 from freetheai_gateway.domain.gates import Gate
 from freetheai_gateway.domain.news import GateName
 from freetheai_gateway.domain.outcomes import KeyFate, Rule
@@ -12,6 +12,8 @@ TRIED_ELSEWHERE_S = 1.0
 """How long a try is given that another process makes, before it is asked for again."""
 SUSPICIONS = 2
 """So many different requests that end in 403 say that it is the key and not the request."""
+REFUSED_MODELS = 2
+"""So many models for which a key is refused so say that it is the key and not a model that it may not use."""
 
 
 class Place:
@@ -69,8 +71,8 @@ class Place:
         breaker = self.seat.target.breaker
         if breaker.tally.failed or not breaker.gate.clear:
             breaker.succeeded(tried=self._tries_upstream)
-        if self.key.suspicion.failed:
-            self.key.suspicion.clear()
+        if self.seat.target.suspicions:
+            self.seat.target.suspicions.pop(self.key.fingerprint, None)
         if self._tries is not None:
             self._clear_gates()
 
@@ -121,14 +123,25 @@ class Place:
         key = self.key
         match rule.key:
             case KeyFate.REST:
-                key.gate.shut(now, policy.dead_key_s, "refused")
+                key.gate.shut(now, policy.dead_key_s, REFUSED)
             case KeyFate.SUSPECT:
-                if _reaches(key.suspicion, now, identity, policy):
-                    key.gate.shut(now, policy.dead_key_s, "refused")
+                if self._is_refused(now, identity, policy):
+                    self._rest_for_model(now, policy)
             case KeyFate.COOL:
                 self._cool(mishap, now, policy)
             case KeyFate.KEEP:
                 pass
+
+    def _is_refused(self, now: float, identity: int, policy: PoolPolicy) -> bool:
+        suspicion = self.seat.target.suspicions.setdefault(self.key.fingerprint, Tally())
+        return suspicion.reaches(SUSPICIONS, now, policy.breaker_window_s, identity)
+
+    def _rest_for_model(self, now: float, policy: PoolPolicy) -> None:
+        """Let the key rest for this model; refused for several models, it is the key itself that is refused."""
+        fingerprint = self.key.fingerprint
+        self.seat.target.cooled(fingerprint).shut(now, policy.dead_key_s, REFUSED)
+        if self.seat.provider.refusals_of(fingerprint) >= REFUSED_MODELS:
+            self.key.gate.shut(now, policy.dead_key_s, REFUSED)
 
     def _cool(self, mishap: Mishap, now: float, policy: PoolPolicy) -> None:
         seconds = policy.cooldown_s if mishap.retry_after_s is None else mishap.retry_after_s
@@ -137,7 +150,3 @@ class Place:
         if gate is None:
             gate = self.seat.target.cooled(self.key.fingerprint)
         gate.shut(now, min(seconds, policy.max_cooldown_s), "slow down")
-
-
-def _reaches(suspicion: Tally, now: float, identity: int, policy: PoolPolicy) -> bool:
-    return suspicion.reaches(SUSPICIONS, now, policy.breaker_window_s, identity)

@@ -164,8 +164,14 @@ class Course:
         return Place(seat, provider.keys[0], now, 0.0)
 
     def _find(self, now: float, wall: float) -> Place | None:
-        barred, ready = self._barred, self._ready_seats()
-        chosen = choose(ready, now, wall, _DRAW, barred=barred, sticky=self._sticky())
+        barred, ready, sticky = self._barred, self._ready_seats(), self._sticky()
+        chosen = None
+        if barred is not None and barred.keys and self.attempts + 1 >= self._fleet.policy.attempts:
+            # The last attempt is not for one more key of a provider that may have refused the account.
+            refused = {provider for provider, _ in barred.keys}
+            others = [seat for seat in ready if seat.provider.name not in refused]
+            chosen = choose(others, now, wall, _DRAW, barred=barred, sticky=sticky)
+        chosen = chosen or choose(ready, now, wall, _DRAW, barred=barred, sticky=sticky)
         if chosen is None:
             return None
         seat, key = chosen

@@ -24,6 +24,8 @@ from freetheai_gateway.services.trace import Trace
 MAX_DROPPED = 30
 _OK = HTTPStatus.OK
 DROPPED = b"x-gateway-dropped"
+_AS_GOOD = frozenset({HTTPStatus.CREATED, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
+"""Statuses of replies, too: some servers answer a POST with 201, and proxies that changed something with 203."""
 _FIELD = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,60}")
 
 
@@ -157,7 +159,7 @@ class Dispatcher:
             reply = await self._client.send(call)
         except UpstreamFailed as failed:
             raise from_transport(failed, trace) from failed
-        if reply.status != _OK:
+        if reply.status != _OK and reply.status not in _AS_GOOD:
             raise await from_refusal(reply, self._clock, trace)
         return Attempt(reply, lane, place, self._clock)
 

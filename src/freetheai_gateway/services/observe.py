@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from freetheai_gateway.clock import Clock
-from freetheai_gateway.domain.health import HealthSnapshot, PrefixHealth, Status, Thresholds, prefix_of
+from freetheai_gateway.domain.health import HealthSnapshot, PrefixHealth, Status, Thresholds, prefix_of, verdict_of
 from freetheai_gateway.errors import KNOWN_CODES
 from freetheai_gateway.metrics import Metrics
 from freetheai_gateway.services.trace import Trace
@@ -12,10 +12,6 @@ FOREIGN_CODE = "upstream"
 """Stands in labels for a code that an upstream made up."""
 Health = Mapping[str, HealthSnapshot]
 """What one process knows, by prefix."""
-_NOT_THE_PROVIDERS_FAULT = frozenset(
-    {"database_unavailable", "discord_membership_error", "not_configured", "overloaded", "restarting"}
-)
-
 
 DOCUMENTED_FIELDS = frozenset(
     [
@@ -183,13 +179,13 @@ class Observer:
         sums.cost_usd.value += trace.cost_micro_usd / 1_000_000
 
     def _judge(self, trace: Trace) -> None:
-        failed = trace.status >= 500 and trace.code not in _NOT_THE_PROVIDERS_FAULT
-        if not failed and not (trace.status == 200 and trace.attempts):
+        verdict = verdict_of(trace.status, trace.code, trace.attempts)
+        if verdict is None:
             return
         prefix = prefix_of(trace.model)
         health = self._prefixes.get(prefix)
         if health is None:
             health = self._prefixes[prefix] = PrefixHealth()
-        now = self._clock.wall()
-        health.record(now, succeeded=not failed)
+        now, first = self._clock.wall(), trace.first_token_at
+        health.record(now, succeeded=verdict, wait_s=None if first is None else first - trace.started_at)
         health.keep_judged(now, self.thresholds)

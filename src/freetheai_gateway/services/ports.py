@@ -13,6 +13,7 @@ import msgspec
 from freetheai_gateway.dialects.protocol import DialectName
 from freetheai_gateway.domain.accounts import Account, AccountFields, ApiKey, Caller
 from freetheai_gateway.domain.audit import AuditEntry, Note
+from freetheai_gateway.domain.health import PrefixDay, Thresholds
 from freetheai_gateway.domain.limits import Delivered, Limits, Refusal, Standing
 from freetheai_gateway.domain.pools import DEFAULT_TIMEOUTS, Terms, Timeouts
 from freetheai_gateway.domain.usage import UsageRecord
@@ -468,4 +469,8 @@ class UsageStore(Protocol):
 
     async def leaderboard(self, since_day: str | None, limit: int) -> Sequence[ModelRequests]:
         """Rank the models that answered at least once since the UTC day, the most called first."""
+        ...
+
+    async def prefix_days(self, since: float, thresholds: Thresholds) -> Sequence[PrefixDay]:
+        """Sum how each prefix did by UTC day, from the hour on in which an instant lies; of all nodes together."""
         ...

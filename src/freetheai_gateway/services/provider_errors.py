@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
 from freetheai_gateway.clock import Clock
-from freetheai_gateway.dialects.complaint import Blame, Complaint, parse_complaint
+from freetheai_gateway.dialects.complaint import Blame, Complaint, blame_of, parse_complaint
 from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
 from freetheai_gateway.domain.failures import ERROR_IN_REPLY, HTTP, MALFORMED, Mishap
 from freetheai_gateway.errors import (
@@ -74,10 +74,20 @@ def from_transport(failed: UpstreamFailed, trace: Trace) -> GatewayError:
 
 def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace) -> GatewayError:
     """Translate a reply that is none."""
-    trace.outcome = MALFORMED if isinstance(fault, MalformedReply) else ERROR_IN_REPLY
-    trace.mishap = Mishap(trace.outcome)
     trace.cause = str(fault) or "the provider reported an error inside its reply"
-    return provider_failed(trace)
+    if isinstance(fault, MalformedReply):
+        trace.outcome = MALFORMED
+        trace.mishap = Mishap(MALFORMED)
+        return provider_failed(trace)
+    trace.outcome = ERROR_IN_REPLY
+    trace.mishap = Mishap(HTTP, status=fault.status) if fault.status else Mishap(ERROR_IN_REPLY)
+    match blame_of(fault.status):
+        case Blame.BUSY:
+            return provider_busy(trace.model)
+        case Blame.TIMEOUT:
+            return provider_timed_out(trace)
+        case _:
+            return provider_failed(trace)
 
 
 async def from_refusal(reply: UpstreamReply, clock: Clock, trace: Trace) -> GatewayError:

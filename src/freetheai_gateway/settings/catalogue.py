@@ -175,6 +175,7 @@ class Model(Table, frozen=True, kw_only=True):
     features: tuple[Feature, ...] = ()
     tier: Positive | None = None
     """Overrides the family's tier."""
+    added_at: date | None = None
     retires_at: date | None = None
     replaced_by: ModelId | None = None
     retired: bool = False

@@ -176,7 +176,18 @@ USAGE_HOURS = Table(
     Column("duration_ms", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""`hour` counts from 1970; `failures` are 5xx. What rankings of a day and the bars of the status page read."""
+"""`hour` counts from 1970; `failures` are 5xx. What rankings of a day read."""
+
+PREFIX_HOURS = Table(
+    "prefix_hours",
+    METADATA,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("prefix", Text, primary_key=True),
+    Column("successes", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How each prefix did, by the same rule as `/v1/health`. By the hour, because an outage of one drowns in a busy day."""
 
 USAGE_TOTALS = Table(
     "usage_totals",

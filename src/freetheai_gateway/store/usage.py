@@ -8,16 +8,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import ColumnElement, Delete, Row, Table, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.clock import utc_day
+from freetheai_gateway.domain.health import PrefixDay, Thresholds, prefix_of, verdict_of
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.errors import StoreConflict
 from freetheai_gateway.store.schema import (
+    PREFIX_HOURS,
     USAGE_DAY_ACCOUNTS,
     USAGE_DAY_MODELS,
     USAGE_DAYS,
@@ -29,6 +44,7 @@ from freetheai_gateway.store.upserts import ManyRows, insert_new, insert_or_add
 
 _DAY_S = 86_400
 _HOUR_S = 3_600
+_HOURS_A_DAY = 24
 _FIRST_FAILURE = 500
 _PRUNE_ROWS = 1_000
 _GROUPS = {
@@ -41,6 +57,12 @@ _SUMS = tuple(column.name for column in USAGE_DAYS.columns if not column.primary
 _FIND_KNOWN = select(USAGE_RECORDS.c.request_id).where(
     USAGE_RECORDS.c.request_id.in_(bindparam("request_ids", expanding=True))
 )
+_ADD_TO_TOTALS = update(USAGE_TOTALS).values(
+    successful_requests=USAGE_TOTALS.c.successful_requests + bindparam("new_requests"),
+    input_tokens=USAGE_TOTALS.c.input_tokens + bindparam("new_input"),
+    output_tokens=USAGE_TOTALS.c.output_tokens + bindparam("new_output"),
+)
+"""One for all batches: a statement that is built anew leaves circles that only the garbage collector frees."""
 
 
 @dataclass(slots=True)
@@ -91,6 +113,16 @@ class _Hour:
         self.duration_ms += record.duration_ms
 
 
+@dataclass(slots=True)
+class _PrefixHour:
+    """A row of `prefix_hours` in the making."""
+
+    hour: int
+    prefix: str
+    successes: int = 0
+    errors: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Inserts:
     """The statements of a batch, compiled once."""
@@ -100,6 +132,7 @@ class _Inserts:
     models: ManyRows
     accounts: ManyRows
     hours: ManyRows
+    prefixes: ManyRows
 
     @classmethod
     def prepare(cls, dialect: str, connection: AsyncConnection) -> Self:
@@ -114,7 +147,14 @@ class _Inserts:
             models=adding(USAGE_DAY_MODELS),
             accounts=adding(USAGE_DAY_ACCOUNTS),
             hours=adding(USAGE_HOURS),
+            prefixes=adding(PREFIX_HOURS),
         )
+
+
+def _padded(request_ids: list[str]) -> list[str]:
+    """Repeat the last one up to a power of two: every length is a statement of its own to SQLite and to SQLAlchemy."""
+    length = 1 << (len(request_ids) - 1).bit_length()
+    return request_ids + request_ids[-1:] * (length - len(request_ids))
 
 
 class SqlUsage:
@@ -141,7 +181,7 @@ class SqlUsage:
 
     async def _insert_unknown(self, records: dict[str, UsageRecord]) -> int:
         async with self._database.write("inserting usage records") as connection:
-            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": list(records)})).scalars():
+            for known in (await connection.execute(_FIND_KNOWN, {"request_ids": _padded(list(records))})).scalars():
                 del records[known]
             if records:
                 await self._insert_new(connection, list(records.values()))
@@ -157,13 +197,15 @@ class SqlUsage:
         await inserts.models.run(connection, _narrowed(days, lambda day: (day.day, "", day.model, day.provider)))
         await inserts.accounts.run(connection, _narrowed(days, lambda day: (day.day, day.account_id, "", "")))
         await inserts.hours.run(connection, _by_hour(new))
-        totals = USAGE_TOTALS.c
+        if judged := _by_prefix(new):
+            await inserts.prefixes.run(connection, judged)
         await connection.execute(
-            update(USAGE_TOTALS).values(
-                successful_requests=totals.successful_requests + sum(day.successes for day in days),
-                input_tokens=totals.input_tokens + sum(day.input_tokens for day in days),
-                output_tokens=totals.output_tokens + sum(day.output_tokens for day in days),
-            )
+            _ADD_TO_TOTALS,
+            {
+                "new_requests": sum(day.successes for day in days),
+                "new_input": sum(day.input_tokens for day in days),
+                "new_output": sum(day.output_tokens for day in days),
+            },
         )
 
     async def find(self, request_id: str) -> UsageRecord | None:
@@ -268,6 +310,40 @@ class SqlUsage:
         async with self._database.read("ranking models") as connection:
             return [ModelRequests(row.model, int(row.requests)) for row in await connection.execute(statement)]
 
+    async def prefix_days(self, since: float, thresholds: Thresholds) -> Sequence[PrefixDay]:
+        """Sum how each prefix did by UTC day, from the hour on in which the instant lies; in no certain order.
+
+        The sums are the database's, and so those of every node that writes into it.
+        """
+        hours = PREFIX_HOURS.c
+        outcomes = hours.successes + hours.errors
+        down = and_(outcomes >= thresholds.minimum_requests, hours.errors >= thresholds.down_from * outcomes)
+        day = hours.hour // _HOURS_A_DAY
+        statement = (
+            select(
+                day.label("day"),
+                hours.prefix,
+                func.sum(hours.successes).label("successes"),
+                func.sum(hours.errors).label("errors"),
+                func.sum(case((down, 1), else_=0)).label("down_hours"),
+            )
+            .where(hours.hour >= int(since // _HOUR_S))
+            .group_by(day, hours.prefix)
+        )
+        async with self._database.read("reading how prefixes did") as connection:
+            rows = (await connection.execute(statement)).all()
+        names = {number: utc_day(number * _DAY_S) for number in {row.day for row in rows}}
+        return [
+            PrefixDay(
+                day=names[row.day],
+                prefix=row.prefix,
+                successes=int(row.successes),
+                errors=int(row.errors),
+                down_hours=int(row.down_hours),
+            )
+            for row in rows
+        ]
+
     async def prune(self, now: float, *, raw_days: int, rollup_days: int) -> int:
         """Delete records and roll-ups older than so many days; returns how many rows went.
 
@@ -290,7 +366,9 @@ class SqlUsage:
         kept_from = now - rollup_days * _DAY_S
         for table in (USAGE_DAYS, USAGE_DAY_MODELS, USAGE_DAY_ACCOUNTS):
             deleted += await self._prune_sums(table, table.c.day < utc_day(kept_from))
-        return deleted + await self._prune_sums(USAGE_HOURS, USAGE_HOURS.c.hour < int(kept_from // _HOUR_S))
+        for table in (USAGE_HOURS, PREFIX_HOURS):
+            deleted += await self._prune_sums(table, table.c.hour < int(kept_from // _HOUR_S))
+        return deleted
 
     async def _prune_sums(self, table: Table, is_old: ColumnElement[bool]) -> int:
         key = tuple_(*table.primary_key)
@@ -346,6 +424,22 @@ def _by_hour(records: Sequence[UsageRecord]) -> list[_Hour]:
         if hour is None:
             hour = hours[key] = _Hour(*key)
         hour.add(record)
+    return list(hours.values())
+
+
+def _by_prefix(records: Sequence[UsageRecord]) -> list[_PrefixHour]:
+    """Sum those records by hour and prefix that say how the prefix does."""
+    hours: dict[tuple[int, str], _PrefixHour] = {}
+    for record in records:
+        verdict = verdict_of(record.status, record.code, record.attempts)
+        if verdict is None:
+            continue
+        key = (int(record.started_at // _HOUR_S), prefix_of(record.model))
+        hour = hours.get(key)
+        if hour is None:
+            hour = hours[key] = _PrefixHour(*key)
+        hour.successes += verdict
+        hour.errors += not verdict
     return list(hours.values())
 
 

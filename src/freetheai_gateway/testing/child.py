@@ -69,9 +69,10 @@ class ChildGateway:
             process.kill()
         raise ChildFailed(self.output()[-2_000:])
 
-    async def create_key(self) -> str:
-        """Create an account without limits; returns its key. Raises `ChildFailed`."""
-        process = await self._spawn("keys", "create", "--name", "drill", "--unlimited", "--json")
+    async def create_key(self, *, unlimited: bool = True) -> str:
+        """Create an account without limits, or of the default tier; returns its key. Raises `ChildFailed`."""
+        options = ("--unlimited",) if unlimited else ()
+        process = await self._spawn("keys", "create", "--name", "drill", *options, "--json")
         said, _ = await process.communicate()
         if process.returncode != 0:
             raise ChildFailed(self.output()[-2_000:])

@@ -1,12 +1,12 @@
 """The ASGI callable: request id, route, handler, and an answer in every case. No exception leaves it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.protocol import Dialect
-from freetheai_gateway.errors import ClientCanceled, GatewayError, NotFound, ServerError
+from freetheai_gateway.errors import ClientCanceled, GatewayError, ServerError
 from freetheai_gateway.ids import new_request_id
 from freetheai_gateway.log import Log, RequestLine
 from freetheai_gateway.services.observe import Observer
@@ -15,16 +15,18 @@ from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.pages.negotiation import wants_page
 from freetheai_gateway.web.request import Receive, Request, Scope, Send
 from freetheai_gateway.web.response import Response
-from freetheai_gateway.web.routes import Found, Handler, Route, Router
+from freetheai_gateway.web.routes import Router
 from freetheai_gateway.web.senders import NO_PROXIES, TrustedProxies
 
+Complain = Callable[[Request, Response, GatewayError], Awaitable[None]]
+"""Shows an error as a page."""
 EXTENSION = "freetheai.connection"
 
 
 class GatewayASGI:
     """Serves the API routes and the pages. `log_request` gets one line per request, at its end.
 
-    `lost` answers browsers that ask for what is not there.
+    `complain` tells people in a browser what went wrong, on a page.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class GatewayASGI:
         observer: Observer,
         cross_origin: CrossOrigin,
         keepalive_s: float,
-        lost: Handler | None = None,
+        complain: Complain | None = None,
         proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
         self._router = router
@@ -49,7 +51,7 @@ class GatewayASGI:
         self._observer = observer
         self._cross_origin = cross_origin
         self._keepalive_s = keepalive_s
-        self._lost = lost
+        self._complain = complain
         self._proxies = proxies
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -90,7 +92,7 @@ class GatewayASGI:
             origin = request.header(b"origin")
             if origin:
                 response.cross_origin = self._cross_origin.headers(origin)
-            found = self._find(request)
+            found = self._router.find(request.path)
             trace.route = found.name
             response.dialect = found.route.dialect
             request.params = found.params
@@ -99,19 +101,25 @@ class GatewayASGI:
             else:
                 await found.handler(request.method)(request, response)
         except GatewayError as error:
-            await response.fail(error)
+            await self._fail(request, response, error)
         except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours becomes a 500, named in the log
-            self._log.error("request_crashed", request_id=trace.request_id, route=trace.route, error=_place(error))
-            await response.fail(ServerError(f"The gateway failed. Report {trace.request_id} in Discord."))
+            self._log_crash(trace, error)
+            fault = ServerError(f"The gateway failed. Report {trace.request_id} in Discord.")
+            await self._fail(request, response, fault)
 
-    def _find(self, request: Request) -> Found:
-        """Find the route; where there is none, a browser is shown a page that says so. Raises `NotFound`."""
-        try:
-            return self._router.find(request.path)
-        except NotFound:
-            if self._lost is None or not wants_page(request):
-                raise
-            return Found(Route("", {"GET": self._lost}, self._default_dialect, top=True), "", {})
+    async def _fail(self, request: Request, response: Response, error: GatewayError) -> None:
+        """Tell what went wrong: on a page to somebody who looks with a browser, else in the dialect's envelope."""
+        if self._complain is not None and not response.started and wants_page(request):
+            try:
+                await self._complain(request, response, error)
+            except Exception as crash:  # noqa: BLE001 - the page itself failed: the envelope needs no template
+                self._log_crash(response.trace, crash)
+            else:
+                return
+        await response.fail(error)
+
+    def _log_crash(self, trace: Trace, error: Exception) -> None:
+        self._log.error("request_crashed", request_id=trace.request_id, route=trace.route, error=_place(error))
 
     async def _interrupted(self, response: Response, trace: Trace) -> None:
         """End a request whose task was cancelled: the client left, or the drain deadline passed."""

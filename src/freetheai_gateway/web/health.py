@@ -141,4 +141,14 @@ def _describe_prefix(prefix: str, count: int, status: Status, health: PrefixHeal
         "error_rate_60m": hour.error_rate,
         "last_success_at": None if health.last_success_at is None else rfc3339(health.last_success_at),
         "last_error_at": None if health.last_error_at is None else rfc3339(health.last_error_at),
+        **_waits(health, now, HALF_HOUR_S, "30m"),
+        **_waits(health, now, HOUR_S, "60m"),
+    }
+
+
+def _waits(health: PrefixHealth, now: float, window_s: float, window: str) -> dict[str, object]:
+    waits = health.waits(now, window_s)
+    return {
+        f"first_content_p50_ms_{window}": None if waits is None else round(waits.p50_s * 1_000),
+        f"first_content_p95_ms_{window}": None if waits is None else round(waits.p95_s * 1_000),
     }

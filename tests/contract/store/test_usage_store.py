@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from freetheai_gateway.clock import utc_day
+from freetheai_gateway.domain.health import PrefixDay, Thresholds
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.ports import ModelRequests, StoreFailed, UsageRow, UsageStore, UsageTotals
 from freetheai_gateway.store.database import Database
@@ -151,6 +153,38 @@ async def test_leaderboard_when_ranked_then_most_called_first_and_only_what_answ
     assert await usage.leaderboard(TODAY, 10) == [ModelRequests("new", 2), ModelRequests("also", 1)]
 
 
+async def test_prefix_days_when_summed_then_hours_that_went_badly_are_told_apart(
+    database: Database, usage: SqlUsage, new_record: NewRecord
+) -> None:
+    """By the rule of `/v1/health`; two nodes write into the same hours, and what came twice is counted once."""
+    rules = Thresholds(minimum_requests=4, degraded_from=0.25, down_from=0.5)
+
+    def hour(at: int, successes: int, errors: int) -> list[UsageRecord]:
+        started = NOON + at * 3_600.0
+        good = [new_record(started_at=started, attempts=1) for _ in range(successes)]
+        return good + [
+            new_record(started_at=started, attempts=2, status=502, success=False, code="provider_error")
+            for _ in range(errors)
+        ]
+
+    of_nobody = [
+        new_record(status=499, code="client_canceled", attempts=1),
+        new_record(status=400, code="invalid_request_error", attempts=1),
+        new_record(status=503, code="restarting", attempts=1),
+    ]
+    bad = hour(2, 2, 2)
+    await usage.insert([*hour(0, 9, 0), *of_nobody, new_record(model="plain", attempts=1)])
+    await asyncio.gather(usage.insert([*hour(1, 3, 1), *bad]), SqlUsage(database).insert([*bad, *hour(3, 0, 3)]))
+    await usage.insert([new_record(started_at=NOON - DAY_S, attempts=1)])
+    days = await usage.prefix_days(NOON - DAY_S, rules)
+    assert sorted(days, key=lambda day: (day.day, day.prefix)) == [
+        PrefixDay("2026-11-22", "glm", 1, 0),
+        PrefixDay(TODAY, "glm", 14, 6, down_hours=1),
+        PrefixDay(TODAY, "plain", 1, 0),
+    ]
+    assert [day.day for day in await usage.prefix_days(NOON, rules)] == [TODAY, TODAY]
+
+
 async def test_prune_when_days_are_over_then_old_rows_go_and_totals_stay(
     usage: SqlUsage, new_record: NewRecord
 ) -> None:
@@ -163,6 +197,16 @@ async def test_prune_when_days_are_over_then_old_rows_go_and_totals_stay(
     assert [row.day for row in await usage.report("day")] == ["2026-11-21", "2026-11-22", TODAY]
     assert await usage.totals() == UsageTotals(4, 400, 80)
     assert await usage.prune(NOON, raw_days=1, rollup_days=2) == 0
+
+
+async def test_prune_when_days_are_over_then_how_prefixes_did_goes_with_the_other_sums(
+    usage: SqlUsage, new_record: NewRecord
+) -> None:
+    """To the hour."""
+    await usage.insert([new_record(started_at=NOON - hours * 3_600.0, attempts=1) for hours in (0, 48, 49)])
+    await usage.prune(NOON, raw_days=1, rollup_days=2)
+    kept = await usage.prefix_days(0.0, Thresholds())
+    assert sorted((day.day, day.requests) for day in kept) == [("2026-11-21", 1), (TODAY, 1)]
 
 
 async def test_prune_when_many_rows_are_old_then_all_go(usage: SqlUsage, new_record: NewRecord) -> None:
@@ -259,3 +303,24 @@ def test_roll_ups_when_batches_repeat_records_then_equal_a_recount(
 
     with TemporaryDirectory() as directory:
         asyncio.run(check(Path(directory) / "freetheai.db"))
+
+
+async def test_batches_when_of_every_size_then_they_are_few_statements(
+    usage: SqlUsage, database: Database, new_record: NewRecord
+) -> None:
+    """The database and its driver remember each statement: one for every size of a batch would fill their memory."""
+    statements: set[str] = set()
+    async with database.write("a test") as connection:
+        engine = connection.engine.sync_engine
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.add(statement)
+
+    known = new_record()
+    await usage.insert([known])
+    assert await usage.insert([known, new_record()]) == 1
+    first = len(statements)
+    for size in range(1, 34):
+        assert await usage.insert([known, *(new_record() for _ in range(size))]) == size
+    assert len(statements) <= first + 6

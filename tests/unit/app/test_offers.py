@@ -133,6 +133,7 @@ def test_model_and_upstream_when_everything_is_set_then_everything_arrives(tmp_p
         default_output_tokens=10,
         inputs=["text", "image"],
         features=["tools"],
+        added_at="2026-11-23",
         retires_at="2030-12-31",
         replaced_by="glm/y",
         upstreams=[upstream],
@@ -144,6 +145,7 @@ def test_model_and_upstream_when_everything_is_set_then_everything_arrives(tmp_p
     assert (model.name, model.description) == ("X", "Good.")
     assert (model.context_window, model.max_output_tokens, model.default_output_tokens) == (1000, 100, 10)
     assert (model.inputs, model.features) == (("text", "image"), ("tools",))
+    assert model.created == 1_795_392_000
     assert (model.retires_at, model.replaced_by, model.retired) == ("2030-12-31", "glm/y", False)
     (found,) = model.upstreams
     assert (found.provider, found.model, found.priority, found.weight) == ("zai", "x-1", 2, 3.0)

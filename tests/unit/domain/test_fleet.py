@@ -39,17 +39,30 @@ def test_key_when_refused_then_it_rests_for_every_model_until_one_request_succee
 
 
 def test_key_when_forbidden_then_two_different_requests_must_say_so() -> None:
-    """One alone may have been refused for what it says."""
+    """One alone may have been refused for what it says; then the key rests for this model only."""
     fleet = fleet_of(a=Terms())
-    gate = fleet.providers["a"].keys[0].gate
+    key, target = fleet.providers["a"].keys[0], fleet.providers["a"].target("m")
     _fail(_placed(fleet), FORBIDDEN, identity=1)
     _fail(_placed(fleet), FORBIDDEN, identity=1)
-    assert gate.clear
+    assert not target.cooling
     _placed(fleet).succeeded()
     _fail(_placed(fleet), FORBIDDEN, identity=2)
-    assert gate.clear
+    assert not target.cooling
     _fail(_placed(fleet), FORBIDDEN, identity=3)
-    assert not gate.clear
+    assert target.cooling[key.fingerprint].wait_s(0.0) == POLICY.dead_key_s
+    assert key.gate.clear
+
+
+def test_key_when_forbidden_for_two_models_then_it_rests_for_every_one() -> None:
+    """It is the key, or the account, and no model that it may not use."""
+    fleet = fleet_of(a=Terms())
+    gate = fleet.providers["a"].keys[0].gate
+    for model in ("m", "n"):
+        assert gate.clear
+        for identity in (1, 2):
+            place = Place(fleet.seat(Upstream("a", model)), fleet.providers["a"].keys[0], 0.0, WALL)
+            _fail(place, FORBIDDEN, identity=identity)
+    assert gate.wait_s(0.0) == POLICY.dead_key_s
 
 
 def test_key_when_told_to_slow_down_then_it_cools_for_this_model_only() -> None:

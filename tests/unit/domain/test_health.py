@@ -8,6 +8,7 @@ from freetheai_gateway.domain.health import (
     HOUR_S,
     REMEMBERED_S,
     Counts,
+    PrefixDay,
     PrefixHealth,
     Status,
     Thresholds,
@@ -117,3 +118,31 @@ def test_overall_when_prefixes_differ_then_one_that_fails_degrades_and_only_all_
 def test_prefix_when_an_id_is_cut_then_it_is_what_stands_before_the_first_slash(model: str, prefix: str) -> None:
     """An id without a slash is its own prefix."""
     assert prefix_of(model) == prefix
+
+
+@pytest.mark.parametrize(
+    ("day", "status"),
+    [
+        (PrefixDay("2026-11-23", "glm", 0, 0), UNKNOWN),
+        (PrefixDay("2026-11-23", "glm", 1, 0), UP),
+        (PrefixDay("2026-11-23", "glm", 1, 3), UNKNOWN),
+        (PrefixDay("2026-11-23", "glm", 99, 1), UP),
+        (PrefixDay("2026-11-23", "glm", 90, 10), DEGRADED),
+        (PrefixDay("2026-11-23", "glm", 50, 50), DOWN),
+        (PrefixDay("2026-11-23", "glm", 990, 10, down_hours=1), DEGRADED),
+    ],
+)
+def test_day_when_judged_then_an_hour_that_went_badly_does_not_drown_in_it(day: PrefixDay, status: Status) -> None:
+    """Ten failures in a row at noon are an outage, however busy the rest of the day was."""
+    assert day.status(RULES) is status
+
+
+def test_waits_when_processes_are_joined_then_their_counts_are_one() -> None:
+    """As one process would have seen it; a verdict alone brings no waits along."""
+    alone, one, other = PrefixHealth(), PrefixHealth(), PrefixHealth()
+    for number in range(100):
+        wait_s = 0.01 * (number + 1)
+        for health in (alone, one if number % 2 else other):
+            health.record(NOW, succeeded=True, wait_s=wait_s)
+    joined = PrefixHealth.joined([one.snapshot(), other.snapshot(), alone.snapshot().verdict_only()])
+    assert joined.waits(NOW, HOUR_S) == alone.waits(NOW, HOUR_S) is not None

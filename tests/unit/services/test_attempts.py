@@ -201,6 +201,48 @@ async def test_retries_when_the_budget_is_used_up_then_requests_fail_at_once() -
     ]
 
 
+@pytest.mark.parametrize("status", [201, 203])
+async def test_reply_when_its_status_is_as_good_as_200_then_it_is_the_answer(status: int) -> None:
+    """Frameworks that answer every POST with 201 stand before models, too."""
+    gateway = Governed(FakeReply(WHOLE, status=status))
+    await gateway.run()
+    assert (gateway.record.status, gateway.record.attempts) == (200, 1)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_error_in_a_200_when_it_says_to_slow_down_then_the_key_cools_as_after_429(stream: bool) -> None:
+    """It is not asked three times over, no breaker counts it, and the client is told when to come back."""
+    said = b'{"error":{"message":"slow down","code":429,"type":"rate_limit_error"}}'
+    gateway = Governed(offer=make_offer(providers=[FakeProvider()], tiers=TIERS, policy=POLICY))
+    gateway.client.script = [streamed(b"data: " + said + b"\n\n") if stream else FakeReply(said)]
+    error = await gateway.error(stream=stream)
+    assert (error.status, gateway.record.attempts) == (503, 1)
+    assert error.retry_after_s is not None
+    assert gateway.trace.outcome == "error_in_reply"
+    target = gateway.directory.offer.fleet.providers["zai"].target("glm-5.1")
+    assert (target.gate.clear, target.breaker.tally.failed, list(target.cooling)) == (True, {}, [""])
+
+
+@pytest.mark.parametrize("status", [401, 429])
+@pytest.mark.parametrize("attempts", [2, 3])
+async def test_last_attempt_when_every_key_is_refused_then_it_goes_to_another_upstream(
+    attempts: int, status: int
+) -> None:
+    """More keys than attempts must not keep a request from the provider that would answer it."""
+    gateway = _pair(keys=("k1", "k2", "k3", "k4"), policy=PoolPolicy(backoff_s=0.0, attempts=attempts))
+    gateway.client.script = [*(FakeReply(b"{}", status=status) for _ in range(attempts - 1)), FakeReply(WHOLE)]
+    await gateway.run()
+    assert (gateway.record.provider, gateway.record.attempts, gateway.record.status) == ("two", attempts, 200)
+
+
+async def test_last_attempt_when_there_is_no_other_upstream_then_another_key_is_used() -> None:
+    """As before."""
+    offer = make_offer(providers=[FakeProvider(keys=("k1", "k2"))], tiers=TIERS, policy=PoolPolicy(attempts=2))
+    gateway = Governed(FakeReply(b"{}", status=401), FakeReply(WHOLE), offer=offer)
+    await gateway.run()
+    assert (gateway.record.attempts, gateway.record.status) == (2, 200)
+
+
 async def test_deadline_when_it_has_passed_then_nothing_is_sent_again() -> None:
     """Time that the client waited for the first upstream."""
     gateway = _pair()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
+from freetheai_gateway.domain.health import PrefixDay, Thresholds
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
@@ -77,3 +78,7 @@ class RankedUsage:
     async def totals(self) -> UsageTotals:
         """Know nothing."""
         return UsageTotals()
+
+    async def prefix_days(self, since: float, thresholds: Thresholds) -> Sequence[PrefixDay]:
+        """Know nothing."""
+        return ()

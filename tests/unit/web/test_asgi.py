@@ -9,7 +9,7 @@ import pytest
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.health import Thresholds
-from freetheai_gateway.errors import ProviderError
+from freetheai_gateway.errors import GatewayError, ProviderError
 from freetheai_gateway.ids import key_digest, new_key
 from freetheai_gateway.jsonc import decode_any, encode
 from freetheai_gateway.limits.memory import MemoryLimiter
@@ -35,7 +35,7 @@ from freetheai_gateway.testing.ports import (
     RecordingLog,
     StaticKeyLookup,
 )
-from freetheai_gateway.web.asgi import GatewayASGI
+from freetheai_gateway.web.asgi import Complain, GatewayASGI
 from freetheai_gateway.web.completions import CompletionRoute
 from freetheai_gateway.web.cors import CrossOrigin
 from freetheai_gateway.web.request import Request
@@ -56,7 +56,12 @@ SSE = b"text/event-stream"
 class Api:
     """The callable over fakes: both completion routes, and handlers of a test below `/v1/test`."""
 
-    def __init__(self, *script: FakeReply | UpstreamFailed | Pause, handler: Handler | None = None) -> None:
+    def __init__(
+        self,
+        *script: FakeReply | UpstreamFailed | Pause,
+        handler: Handler | None = None,
+        complain: Complain | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.log = RecordingLog()
         self.lines: list[RequestLine] = []
@@ -82,6 +87,7 @@ class Api:
                 MESSAGES,
             ),
             Route("/test", {"GET": handler or _nothing}, CHAT),
+            Route("/page", {"GET": handler or _nothing}, CHAT, top=True),
         ]
         self.asgi = GatewayASGI(
             Router(routes),
@@ -92,6 +98,7 @@ class Api:
             observer=Observer(Metrics(), Thresholds(5, 0.05, 0.5), self.clock),
             cross_origin=CrossOrigin(["*"]),
             keepalive_s=3600.0,
+            complain=complain,
         )
 
     async def call(self, client: Client) -> RequestLine:
@@ -212,6 +219,57 @@ async def test_handler_when_it_raises_in_mid_stream_then_the_stream_ends_with_an
     assert (client.status, line.status) == (200, 500)
     assert b'"finish_reason":"error"' in client.body
     assert client.complete
+
+
+BROWSER = [(b"accept", b"text/html,application/xhtml+xml")]
+
+
+async def _show(_request: Request, response: Response, error: GatewayError) -> None:
+    response.trace.code = error.code
+    await response.send_whole(
+        error.status, ((b"content-type", b"text/html"), *error.headers), b"<p>" + error.code.encode()
+    )
+
+
+async def _broken(_request: Request, _response: Response) -> None:
+    raise KeyError(CANARY)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, b"not_found_error"),
+        ("POST", "/page", 405, b"method_not_allowed"),
+        ("GET", "/page", 500, b"server_error"),
+    ],
+)
+async def test_error_when_somebody_looks_with_a_browser_then_it_is_a_page(
+    method: str, path: str, status: int, code: bytes
+) -> None:
+    """The line is the same; a program, and everything below `/v1`, gets the envelope."""
+    api, client = Api(handler=_broken, complain=_show), Client(method, path, BROWSER)
+    line = await api.call(client)
+    assert (client.status, client.body, line.status, line.code) == (status, b"<p>" + code, status, code.decode())
+    for program in (
+        Client(method, path),
+        Client(method, f"/v1{path}", BROWSER),
+        Client(method, path, [*BROWSER, *WITH_KEY]),
+    ):
+        await api.call(program)
+        assert program.status >= 400
+        assert _error(program)["request_id"]
+
+
+async def test_error_when_its_page_fails_too_then_the_envelope_is_sent() -> None:
+    """A mistake in a template must not leave somebody without an answer."""
+
+    async def fail(_request: Request, _response: Response, _error: GatewayError) -> None:
+        raise ZeroDivisionError
+
+    api, client = Api(complain=fail), Client("GET", "/nothing", BROWSER)
+    await api.call(client)
+    assert (client.status, _error(client)["code"]) == (404, "not_found_error")
+    assert [event for _, event, _ in api.log.entries] == ["request_crashed"]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,15 @@ async def test_health_when_nothing_was_called_then_it_is_up_and_its_parts_unknow
     """The shape of the contract: catalogue, totals, thresholds, one entry per prefix; retired models don't count."""
     empty = {"requests": 0, "successes": 0, "errors": 0, "error_rate": 0.0}
     numbers = {f"{name}_{window}": value for window in ("30m", "60m") for name, value in empty.items()}
-    unknown = {"status": "unknown", "model_count": 1, "last_success_at": None, "last_error_at": None, **numbers}
+    waits = {f"first_content_{name}_ms_{window}": None for window in ("30m", "60m") for name in ("p50", "p95")}
+    unknown = {
+        "status": "unknown",
+        "model_count": 1,
+        "last_success_at": None,
+        "last_error_at": None,
+        **numbers,
+        **waits,
+    }
     assert await Case().read() == {
         "status": "up",
         "generated_at": "2026-11-23T01:30:00Z",
@@ -106,6 +114,21 @@ async def test_health_when_requests_ended_then_each_prefix_is_judged() -> None:
     assert (glm["status"], glm["requests_30m"], glm["error_rate_30m"]) == ("up", 3, 0.0)
     assert (rev["status"], rev["errors_60m"], rev["error_rate_60m"]) == ("down", 2, 1.0)
     assert (rev["last_success_at"], rev["last_error_at"]) == (None, "2026-11-23T01:30:01Z")
+
+
+async def test_health_when_answers_began_then_it_says_how_long_half_and_nearly_all_took() -> None:
+    """From the head to the first content; who failed did not wait for any."""
+    case = Case()
+    for wait_s in (0.1,) * 9 + (2.0,):
+        trace = Trace("req_1", "/v1/chat/completions", case.clock)
+        trace.model, trace.status, trace.attempts = "glm/a", 200, 1
+        case.clock.advance(wait_s)
+        trace.mark_first_token()
+        case.observer.finished(trace)
+    case.finish("glm/a", 502)
+    glm = (await case.read())["providers"][0]  # type: ignore[index]
+    assert glm["first_content_p50_ms_30m"] == pytest.approx(100, rel=0.1)
+    assert glm["first_content_p95_ms_60m"] == pytest.approx(2_000, rel=0.1)
 
 
 async def test_health_is_public_and_may_be_cached() -> None:

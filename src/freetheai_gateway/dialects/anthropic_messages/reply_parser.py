@@ -14,6 +14,7 @@ from freetheai_gateway.dialects.anthropic_messages.reply_wire import (
 )
 from freetheai_gateway.dialects.anthropic_messages.wire import UsageTally, UsageWire
 from freetheai_gateway.dialects.protocol import Fault, MalformedReply, RenderedRequest, UpstreamSaidError, anew
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.domain.events import Event, Finished, Started, StopReason, UsageReported
 from freetheai_gateway.jsonc import InvalidJSON, Raw
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
@@ -68,7 +69,7 @@ class MessagesReplyParser:
         try:
             message = decode_message(body)
             if message.type == "error":
-                raise UpstreamSaidError
+                raise said_error(body)
             if message.content is None:
                 raise MalformedReply("the reply has no content")
             events = self._begin(message, whole=True)
@@ -107,7 +108,7 @@ class MessagesReplyParser:
         if event.type == "content_block_delta":
             return self._more(event, data)
         if event.type == "error":
-            raise UpstreamSaidError
+            raise said_error(data)
         handler = self._HANDLERS.get(event.type)
         return handler(self, event) if handler is not None else []  # a ping, or an event of a later version
 

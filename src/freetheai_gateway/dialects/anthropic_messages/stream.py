@@ -4,7 +4,8 @@ import re
 
 from freetheai_gateway.dialects.anthropic_messages.wire import UsageTally, decode_event
 from freetheai_gateway.dialects.event_relay import Fate, Sight
-from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.jsonc import InvalidJSON
 
 _CONTENT = frozenset({"content_block_start", "content_block_delta"})
@@ -28,7 +29,7 @@ class MessagesEventReader:
         except InvalidJSON:
             raise MalformedReply("an event is not JSON of the documented shape") from None
         if event.type == "error":
-            raise UpstreamSaidError
+            raise said_error(data)
         usage = event.usage or (event.message.usage if event.message is not None else None)
         return Sight(
             fate=Fate.LAST if event.type == "message_stop" else Fate.PASS,

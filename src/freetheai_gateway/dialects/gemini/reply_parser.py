@@ -17,6 +17,7 @@ from freetheai_gateway.dialects.protocol import (
     UpstreamSaidError,
     anew,
 )
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.dialects.tool_names import safe
 from freetheai_gateway.domain.events import (
     Delta,
@@ -117,8 +118,10 @@ class GeminiReplyParser:
                 self._take(chunk)
         except InvalidJSON:
             self._failure = MalformedReply("a chunk of the reply is not what Gemini documents")
-        except (MalformedReply, UpstreamSaidError) as failure:
+        except MalformedReply as failure:
             self._failure = anew(failure)
+        except UpstreamSaidError as failure:
+            self._failure = said_error(data, str(failure))
         events, self._events = self._events, []
         return events
 

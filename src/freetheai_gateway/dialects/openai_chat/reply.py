@@ -1,7 +1,8 @@
 """Whole Chat Completions replies in the raw lane."""
 
 from freetheai_gateway.dialects.openai_chat.wire import decode_reply
-from freetheai_gateway.dialects.protocol import MalformedReply, RawReply, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import MalformedReply, RawReply
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.dialects.splice import with_top_level_model
 from freetheai_gateway.jsonc import InvalidJSON
 
@@ -13,7 +14,7 @@ def parse_reply(body: bytes, alias: str) -> RawReply:
     except InvalidJSON:
         raise MalformedReply("the reply is not JSON of the documented shape") from None
     if reply.failed():
-        raise UpstreamSaidError
+        raise said_error(body)
     if reply.choices is None:
         raise MalformedReply("the reply has no choices")
     return RawReply(

@@ -20,6 +20,7 @@ from freetheai_gateway.dialects.openai_chat.tool_slots import MAX_HELD_CHARACTER
 from freetheai_gateway.dialects.openai_chat.usage import read_groq, read_usage
 from freetheai_gateway.dialects.openai_chat.wire import ABSENT, FALSY, says_failure
 from freetheai_gateway.dialects.protocol import Fault, MalformedReply, RenderedRequest, UpstreamSaidError, anew
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.domain.events import (
     Delta,
     Event,
@@ -146,7 +147,7 @@ class ChatReplyParser:
 
     def _take_reply(self, reply: ReplyWire) -> None:
         if (reply.error is not ABSENT and bytes(reply.error) not in FALSY) or reply.form == "error":
-            raise UpstreamSaidError
+            raise said_error(bytes(reply.error) if reply.error is not ABSENT else b"")
         if reply.base_resp is not ABSENT and says_failure(reply.base_resp):
             raise UpstreamSaidError
         if reply.usage is not ABSENT:
@@ -156,7 +157,7 @@ class ChatReplyParser:
 
     def _take_choice(self, reply: ReplyWire, choice: ChoiceWire) -> None:
         if choice.error is not ABSENT and bytes(choice.error) not in FALSY:
-            raise UpstreamSaidError
+            raise said_error(bytes(choice.error))
         if choice.usage is not ABSENT:
             self._usage = read_usage(choice.usage) or self._usage
         message = choice.delta or choice.message

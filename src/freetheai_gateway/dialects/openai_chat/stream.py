@@ -4,7 +4,8 @@ import re
 
 from freetheai_gateway.dialects.event_relay import Fate, Sight
 from freetheai_gateway.dialects.openai_chat.wire import decode_reply
-from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.jsonc import InvalidJSON
 from freetheai_gateway.sse import data_event
 
@@ -31,7 +32,7 @@ class ChatEventReader:
         except InvalidJSON:
             raise MalformedReply("a chunk is not JSON of the documented shape") from None
         if chunk.failed():
-            raise UpstreamSaidError
+            raise said_error(data)
         usage = chunk.told_usage()
         only_usage = bytes(chunk.usage).startswith(b"{") and not chunk.choices
         return Sight(

@@ -1,7 +1,8 @@
 """Whole Responses replies in the raw lane."""
 
 from freetheai_gateway.dialects.openai_responses.wire import Response, decode_response
-from freetheai_gateway.dialects.protocol import MalformedReply, RawReply, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import MalformedReply, RawReply
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.dialects.splice import with_top_level_model
 from freetheai_gateway.jsonc import InvalidJSON
 
@@ -13,7 +14,7 @@ def read_response(body: bytes) -> Response:
     except InvalidJSON:
         raise MalformedReply("the reply is not JSON of the documented shape") from None
     if response.failed():
-        raise UpstreamSaidError
+        raise said_error(body)
     if response.output is None:
         raise MalformedReply("the reply has no output")
     return response

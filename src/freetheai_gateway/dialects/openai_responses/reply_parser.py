@@ -20,6 +20,7 @@ from freetheai_gateway.dialects.openai_responses.wire import (
     decode_kind,
 )
 from freetheai_gateway.dialects.protocol import Fault, MalformedReply, RenderedRequest, UpstreamSaidError, anew
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.domain.events import Event, Finished, Started, StopReason
 from freetheai_gateway.jsonc import InvalidJSON, Raw
 from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
@@ -118,7 +119,7 @@ class ResponsesReplyParser:
         if event is None:
             return
         if event.type in FAILURES:
-            raise UpstreamSaidError
+            raise said_error(data)
         kind = _DELTAS.get(event.type)
         if kind is not None:
             yield from self._begin(None)

@@ -12,7 +12,8 @@ from freetheai_gateway.dialects.openai_responses.wire import (
     decode_event,
     decode_kind,
 )
-from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
+from freetheai_gateway.dialects.protocol import MalformedReply
+from freetheai_gateway.dialects.said_error import said_error
 from freetheai_gateway.jsonc import InvalidJSON
 
 _NAMED = LAST_EVENTS | FAILURES | LIFE_EVENTS
@@ -36,7 +37,7 @@ class ResponsesEventReader:
         event = _read(data)
         response = event.response
         if event.type in FAILURES or (response is not None and response.failed()):
-            raise UpstreamSaidError
+            raise said_error(data)
         if event.type in LAST_EVENTS and response is None:
             raise MalformedReply("the last event holds no response")
         usage = response.usage if response is not None else None

@@ -120,7 +120,7 @@ FAILURES = (
     Failure("400", Phase.HEAD, _once(400), _once(400), "closed", "status?code=400"),
     Failure("401", Phase.HEAD, _OTHER, _once(502), "resting", "status?code=401"),
     Failure("402", Phase.HEAD, _OTHER, _once(502), "resting", "status?code=402"),
-    Failure("403", Phase.HEAD, _OTHER, _once(502), "resting", "status?code=403"),
+    Failure("403", Phase.HEAD, _OTHER, _once(502), "cooling", "status?code=403"),
     Failure("404", Phase.HEAD, _OTHER, _once(502), behaviour="status?code=404"),
     Failure("413", Phase.HEAD, _once(413), _once(413), "closed", "status?code=413"),
     Failure("429", Phase.HEAD, _OTHER, _once(503), "cooling", "status?code=429&retry_after=30"),

@@ -49,10 +49,10 @@ class Player:
         )
         self._clock = clock
 
-    async def ask(self, model: str, prompt: str, *, streamed: bool) -> Got:
-        """Send one request and read its answer to the end."""
+    async def ask(self, model: str, prompt: str, *, streamed: bool, text: str = DEFAULT_TEXT) -> Got:
+        """Send one request and read its answer to the end; `text` is what a whole one says."""
         body = encode({"model": model, "stream": streamed, "messages": [{"role": "user", "content": prompt}]})
-        return await self._send("POST", "/v1/chat/completions", body, streamed=streamed)
+        return await self._send("POST", "/v1/chat/completions", body, text, streamed=streamed)
 
     async def read(self, path: str) -> bytes:
         """Read a page."""
@@ -61,7 +61,7 @@ class Player:
         )
         return b"".join(await _read_all(reply))
 
-    async def _send(self, method: str, path: str, body: bytes, *, streamed: bool) -> Got:
+    async def _send(self, method: str, path: str, body: bytes, text: str, *, streamed: bool) -> Got:
         started = self._clock.monotonic()
         request = UpstreamRequest(method, self._origin, path, self._headers, body, timeouts=_PATIENCE)
         try:
@@ -70,16 +70,18 @@ class Player:
         except UpstreamFailed:
             return Got("cut", "", self._clock.monotonic() - started)
         seconds = self._clock.monotonic() - started
-        return Got(_judge(reply.status, data, streamed=streamed), header(reply, b"x-request-id").decode(), seconds)
+        return Got(
+            _judge(reply.status, data, text, streamed=streamed), header(reply, b"x-request-id").decode(), seconds
+        )
 
 
-def _judge(status: int, data: bytes, *, streamed: bool) -> str:
+def _judge(status: int, data: bytes, text: str, *, streamed: bool) -> str:
     if status != 200:
         return str(status)
     if not streamed:
-        return "whole" if DEFAULT_TEXT.encode() in data else "wrong"
+        return "whole" if text.encode() in data else "wrong"
     if data.endswith(b"data: [DONE]\n\n"):
-        return "whole" if _text_of(data) == DEFAULT_TEXT and b'"error"' not in data else "wrong"
+        return "whole" if _text_of(data) == text and b'"error"' not in data else "wrong"
     return "broken" if b'"finish_reason":"error"' in data else "cut"
 
 

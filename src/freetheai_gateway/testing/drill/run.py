@@ -4,15 +4,18 @@ import asyncio
 import re
 import socket
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
 
 from freetheai_gateway.clock import SystemClock
 from freetheai_gateway.domain.usage import UsageRecord
+from freetheai_gateway.settings.tree import Settings
 from freetheai_gateway.testing.child import ChildGateway
 from freetheai_gateway.testing.drill.cases import Case, Seen
+from freetheai_gateway.testing.drill.own import OwnCase, own_configuration
 from freetheai_gateway.testing.drill.play import Got, Player
 from freetheai_gateway.testing.drill.stage import KEY_VARIABLE, Stage, model_of
 from freetheai_gateway.testing.upstream import ScriptedUpstream
@@ -35,6 +38,47 @@ class Row(msgspec.Struct, frozen=True):
     def kept(self) -> bool:
         """Whether the contract was kept."""
         return self.seen == self.case.expected and self.after == self.case.failure.after
+
+
+class OwnRow(msgspec.Struct, frozen=True):
+    """One case of an operator's own pools: what his members would have seen."""
+
+    case: OwnCase
+    seen: Seen
+    seconds: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the member got a whole answer or an error of the contract, and the record says the same.
+
+        There is no record of a request that was not admitted, as to a model whose providers members may not use.
+        """
+        if not self.seen.status:
+            return self.seen.answer == str(HTTPStatus.SERVICE_UNAVAILABLE.value)
+        if self.seen.answer in {"wrong", "cut"}:
+            return False
+        return self.seen.answer in {"whole", "broken"} or self.seen.answer == str(self.seen.status)
+
+
+async def run_own_drill(settings: Settings, cases: Sequence[OwnCase]) -> list[OwnRow]:
+    """Play an operator's own pools. Raises `child.ChildFailed` where the gateway does not start."""
+    with tempfile.TemporaryDirectory(prefix="freetheai-drill-") as folder, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        async with ScriptedUpstream() as upstream:
+            stage = Stage(upstream.base_url, closed.getsockname()[1])
+            gateway = ChildGateway(Path(folder), own_configuration(settings, cases, stage), {})
+            await gateway.start()
+            client = Http1Client()
+            try:
+                player = Player(client, gateway.port, await gateway.create_key(unlimited=False), SystemClock())
+                got = await _at_once([player.ask(case.model, "first", streamed=case.streamed) for case in cases])
+            finally:
+                await client.aclose()
+                await gateway.stop()
+            records = await gateway.records([one.request_id for one in got])
+    return [
+        OwnRow(case, _seen(one, records.get(one.request_id)), one.seconds) for case, one in zip(cases, got, strict=True)
+    ]
 
 
 async def run_drill(cases: Sequence[Case]) -> list[Row]:
@@ -65,16 +109,23 @@ async def _play_at(gateway: ChildGateway, cases: Sequence[Case]) -> tuple[list[G
 
 
 async def _play(player: Player, cases: Sequence[Case]) -> list[Got]:
+    async def play(case: Case) -> Got:
+        first = await player.ask(model_of(case), "first", streamed=case.streamed)
+        await player.ask(model_of(case), "second", streamed=case.streamed)
+        return first
+
+    return await _at_once([play(case) for case in cases])
+
+
+async def _at_once(plays: Sequence[Coroutine[object, object, Got]]) -> list[Got]:
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def play(case: Case) -> Got:
+    async def in_turn(play: Coroutine[object, object, Got]) -> Got:
         async with slots:
-            first = await player.ask(model_of(case), "first", streamed=case.streamed)
-            await player.ask(model_of(case), "second", streamed=case.streamed)
-            return first
+            return await play
 
     async with asyncio.TaskGroup() as tasks:
-        playing = [tasks.create_task(play(case)) for case in cases]
+        playing = [tasks.create_task(in_turn(play)) for play in plays]
     return [task.result() for task in playing]
 
 

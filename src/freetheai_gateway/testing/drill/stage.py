@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from freetheai_gateway.testing.drill.cases import Case, Place
+from freetheai_gateway.testing.drill.cases import Case, Failure, Place
 
 KEY_VARIABLE = "FREETHEAI_DRILL_KEY"
 TIMEOUTS = "{ connect_s = 1.0, first_byte_s = 1.0, first_content_s = 1.5, idle_s = 1.0, total_s = 2.0 }"
@@ -35,6 +35,10 @@ class Stage:
             Place.NOWHERE: "http://nowhere.invalid/v1",
             Place.NO_TLS: scripted_url.replace("http://", "https://"),
         }
+
+    def url_of(self, failure: Failure | None) -> str:
+        """Tell where a provider is that fails so, or one that does not."""
+        return self._urls[Place.SCRIPTED if failure is None else failure.place]
 
     def configuration(self, cases: Iterable[Case]) -> str:
         """Write the configuration file."""

@@ -10,7 +10,7 @@ _LEFT = {
     "closed": "nothing",
     "open": "the breaker is open",
     "resting": "the key rests",
-    "cooling": "the key cools for this model",
+    "cooling": "the key rests for this model",
 }
 
 

@@ -55,6 +55,7 @@ class DocumentPages:
             "guide": guide,
             "filling": self._filling(request),
             "samples": guide.samples(),
+            "names_a_model": any("{MODEL}" in step.text for step in guide.steps),
             "chat_models": _chat_models(self._directory.offer),
         }
         await self._frame.send(request, response, "guide.html", values)

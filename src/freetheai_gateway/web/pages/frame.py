@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import floor
 from typing import TYPE_CHECKING, Final
 
 from freetheai_gateway import __version__
@@ -14,6 +15,7 @@ from freetheai_gateway.web.response import Response
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 POLICY: Final = (
@@ -30,6 +32,7 @@ SECURITY: Final = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 UNKNOWN: Final = "\N{EN DASH}"
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WORTH_PACKING = 1_024
 _PACKING_LEVEL = 5
 
@@ -51,6 +54,10 @@ def environment() -> "jinja2.Environment":
     made.filters["number"] = show_number
     made.filters["tokens"] = show_tokens
     made.filters["percent"] = show_percent
+    made.filters["share"] = show_share
+    made.filters["wait"] = show_wait
+    made.filters["ticks"] = show_ticks
+    made.filters["day"] = show_day
     made.globals["asset"] = asset_url
     return made
 
@@ -76,6 +83,36 @@ def show_percent(value: float) -> str:
     return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "\N{NARROW NO-BREAK SPACE}%"
 
 
+def show_share(value: float) -> str:
+    """Show a share that is nearly whole, cut off and never rounded up: 99.999 % of successes is not 100 %."""
+    return show_percent(floor(value * 10_000) / 10_000)
+
+
+def show_wait(milliseconds: int) -> str:
+    """Show a wait in the unit that people would use: `340 ms`, `1.2 s`, `45 s`."""
+    if milliseconds < 1_000:
+        return f"{milliseconds}\N{NARROW NO-BREAK SPACE}ms"
+    seconds = milliseconds / 1_000
+    return f"{seconds:.{1 if seconds < 10 else 0}f}\N{NARROW NO-BREAK SPACE}s"
+
+
+def show_ticks(text: str) -> "markupsafe.Markup":
+    """Show what stands between backticks as code; all of it is escaped."""
+    import markupsafe  # noqa: PLC0415 - comes with the template library
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return markupsafe.escape(text)
+    shown = (markupsafe.Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+    return markupsafe.Markup("").join(shown)
+
+
+def show_day(day: str) -> str:
+    """Show a UTC day such as `2026-11-03` as people write it: `3 Nov 2026`."""
+    year, month, number = day.split("-")
+    return f"{int(number)} {_MONTHS[int(month) - 1]} {year}"
+
+
 class Frame:
     """Renders and sends pages of one instance."""
 
@@ -86,6 +123,13 @@ class Frame:
         """Render a template with what every page knows: the site, the version and where the reader is."""
         site = self._directory.offer.site
         return environment().get_template(template).render(site=site, version=__version__, **values).encode()
+
+    @staticmethod
+    def part(template: str, values: Values) -> str:
+        """Render a part that other templates take in as it is."""
+        import markupsafe  # noqa: PLC0415 - comes with the template library
+
+        return markupsafe.Markup(environment().get_template(template).render(**values))  # noqa: S704 - escaped there
 
     async def send(
         self,

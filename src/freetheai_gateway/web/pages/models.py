@@ -86,13 +86,19 @@ class CataloguePages:
 
 _SAMPLES_BY_ROUTE = {
     "/v1/chat/completions": ("chat-curl", "chat-python", "chat-javascript"),
-    "/v1/messages": ("messages-curl",),
+    "/v1/messages": ("messages-curl", "messages-python"),
+    "/v1/responses": ("responses-python",),
     "/v1/images/generations": ("generate-curl", "generate-python"),
     "/v1/images/edits": ("edit-curl",),
 }
 
 
-def _samples_for(row: Row) -> list[Sample]:
+def _samples_for(row: Row) -> dict[str, list[Sample]]:
+    """Give the samples of a model by the route that they call."""
     if row.model.retired:
-        return []
-    return [SAMPLES[name] for route in row.routes for name in _SAMPLES_BY_ROUTE.get(route, ())]
+        return {}
+    return {
+        route: [SAMPLES[name] for name in _SAMPLES_BY_ROUTE[route]]
+        for route in row.routes
+        if route in _SAMPLES_BY_ROUTE
+    }

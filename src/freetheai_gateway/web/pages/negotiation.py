@@ -46,6 +46,9 @@ class PageOr:
 
     async def __call__(self, request: Request, response: Response) -> None:
         """Decide by the request's headers."""
+        if wants_page(request):
+            await self._page(request, response)
+            return
         if not _is_under_api(request):
             response.add_headers(((b"vary", b"accept"),))
-        await (self._page if wants_page(request) else self._api)(request, response)
+        await self._api(request, response)

@@ -31,6 +31,11 @@ class Answer:
     status: str
     description: str
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it tells of a failure."""
+        return self.status[:1] in {"4", "5"}
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

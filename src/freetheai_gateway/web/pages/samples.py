@@ -4,12 +4,13 @@ A text holds `{BASE_URL}`, `{ROOT_URL}` and `{MODEL}`; everything else is litera
 because what is pasted into a file is published sooner or later.
 """
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from freetheai_gateway.domain.catalogue import Catalogue, Model, ModelKind
 
-CURL, PYTHON, JAVASCRIPT = "curl", "Python", "JavaScript"
+CURL, SHELL, PYTHON, JAVASCRIPT = "curl", "Shell", "Python", "JavaScript"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,15 @@ class Filling:
     def fill(self, sample: Sample) -> str:
         """Give the text as a reader pastes it."""
         text = sample.text.replace("{BASE_URL}", self.base_url).replace("{ROOT_URL}", self.root_url)
-        return text.replace("{MODEL}", self.models.get(sample.needs, _UNKNOWN[sample.needs]))
+        model = self.models.get(sample.needs, _UNKNOWN[sample.needs])
+        return text.replace("{MODEL}", _QUOTED.get(sample.language, str)(model))
 
 
+_QUOTED: Mapping[str, Callable[[str], str]] = {
+    SHELL: shlex.quote,
+    CURL: lambda model: model.replace("'", "'\\''"),  # it stands between single quotes there
+}
+"""An id may hold what a shell reads; quotes of other languages and backslashes it may not."""
 _UNKNOWN = {"chat": "glm/glm-5.1", "generate": "img/gpt-image-2", "edit": "img/gpt-image-2"}
 """What stands in a sample where the catalogue has no model of the kind: the specification's."""
 
@@ -79,7 +86,10 @@ import os
 
 from openai import OpenAI
 
-client = OpenAI(base_url="{BASE_URL}", api_key=os.environ["FREETHEAI_API_KEY"])
+client = OpenAI(
+    base_url="{BASE_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+)
 
 stream = client.chat.completions.create(
     model="{MODEL}",
@@ -120,7 +130,10 @@ import os
 
 from anthropic import Anthropic
 
-client = Anthropic(base_url="{ROOT_URL}", api_key=os.environ["FREETHEAI_API_KEY"])
+client = Anthropic(
+    base_url="{ROOT_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+)
 
 with client.messages.stream(
     model="{MODEL}",
@@ -136,9 +149,16 @@ import os
 
 from openai import OpenAI
 
-client = OpenAI(base_url="{BASE_URL}", api_key=os.environ["FREETHEAI_API_KEY"])
+client = OpenAI(
+    base_url="{BASE_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+)
 
-reply = client.responses.create(model="{MODEL}", input="Name three rivers.", store=False)
+reply = client.responses.create(
+    model="{MODEL}",
+    input="Name three rivers.",
+    store=False,
+)
 print(reply.output_text)
 """
 _LIST_CURL = """\
@@ -165,16 +185,24 @@ import pathlib
 
 from openai import OpenAI
 
-client = OpenAI(base_url="{BASE_URL}", api_key=os.environ["FREETHEAI_API_KEY"], timeout=180)
+client = OpenAI(
+    base_url="{BASE_URL}",
+    api_key=os.environ["FREETHEAI_API_KEY"],
+    timeout=180,
+)
 
-result = client.images.generate(model="{MODEL}", prompt="A lighthouse in fog, seen from the sea")
-pathlib.Path("lighthouse.png").write_bytes(base64.b64decode(result.data[0].b64_json))
+result = client.images.generate(
+    model="{MODEL}",
+    prompt="A lighthouse in fog, seen from the sea",
+)
+picture = base64.b64decode(result.data[0].b64_json)
+pathlib.Path("lighthouse.png").write_bytes(picture)
 print("saved lighthouse.png")
 """
 _EDIT_CURL = """\
 curl {BASE_URL}/images/edits \\
   -H "Authorization: Bearer $FREETHEAI_API_KEY" \\
-  -F model={MODEL} \\
+  -F 'model={MODEL}' \\
   -F "prompt=Make the sky darker" \\
   -F image=@lighthouse.png
 """
@@ -193,8 +221,8 @@ SAMPLES: Mapping[str, Sample] = {
         Sample("responses-python", PYTHON, _RESPONSES_PYTHON),
         Sample("models-curl", CURL, _LIST_CURL, title="curl: your models"),
         Sample("full-curl", CURL, _FULL_CURL, title="curl: whole catalogue"),
-        Sample("generate-curl", CURL, _GENERATE_CURL, needs="generate", title="curl: draw"),
-        Sample("generate-python", PYTHON, _GENERATE_PYTHON, needs="generate", title="Python: draw"),
+        Sample("generate-curl", CURL, _GENERATE_CURL, needs="generate", title="curl"),
+        Sample("generate-python", PYTHON, _GENERATE_PYTHON, needs="generate", title="Python"),
         Sample("edit-curl", CURL, _EDIT_CURL, needs="edit", title="curl: edit"),
         Sample("health-curl", CURL, _HEALTH_CURL),
     )

@@ -69,7 +69,7 @@ class SitePages:
         filling = filling_for(offer.site.public_url, offer.catalogue)
         values = {
             "filling": filling,
-            "sample": SAMPLES["chat-curl"],
+            "samples": [SAMPLES[name] for name in ("chat-curl", "chat-python", "chat-javascript")],
             "facts": await read_facts(self._facts),
             "most_used": await self._most_used(),
             "guides": list(read_guides().values()),

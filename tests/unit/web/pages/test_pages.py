@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import subprocess
 
 import pytest
 
@@ -18,7 +19,7 @@ from freetheai_gateway.web.pages.guides import read_guides
 from freetheai_gateway.web.pages.negotiation import Page, PageOr, wants_page
 from freetheai_gateway.web.pages.playground import PlaygroundPage
 from freetheai_gateway.web.pages.reference import read_operations
-from freetheai_gateway.web.pages.samples import SAMPLES, filling_for
+from freetheai_gateway.web.pages.samples import SAMPLES, Sample, filling_for
 from freetheai_gateway.web.pages.site import in_words
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import Response
@@ -133,6 +134,15 @@ def test_sample_when_filled_then_nothing_is_left_open_and_no_key_stands_in_it(sa
     assert PUBLIC_URL in text
     assert not re.search(r"\{[A-Z_]+\}", text)
     assert "fta_" not in text
+
+
+@pytest.mark.parametrize(("language", "text"), [("curl", "printf %s '{MODEL}'"), ("Shell", "printf %s {MODEL}")])
+def test_sample_when_a_model_id_holds_what_a_shell_reads_then_it_stays_an_id(language: str, text: str) -> None:
+    """A pasted sample runs nothing that a catalogue slipped into it."""
+    evil = "a/$(id);`id`&x=it's|>y"
+    filled = filling_for(PUBLIC_URL, make_offer(chat_model(evil)).catalogue).fill(Sample("x", language, text))
+    said = subprocess.run(["bash", "-c", filled], capture_output=True, text=True, check=True).stdout
+    assert said == evil
 
 
 def test_guides_when_read_then_there_are_eight_with_something_to_paste_in_each() -> None:

@@ -3,6 +3,7 @@
 import { connectTabs } from "./site.js";
 import { failure } from "./dom.js";
 import { connectKey } from "./key.js";
+import { asCurl, asPython } from "./code.js";
 
 const at = (id) => document.getElementById(id);
 const key = connectKey(at("key"), at("remember"), at("forget"), () => { at("key-state").textContent = "Forgotten."; });
@@ -27,6 +28,7 @@ if (at("image-model")?.querySelector("[selected]")) at("tab-images").click();
 // --- chat ---
 
 const thread = at("thread");
+at("settings").open = window.matchMedia("(min-width: 52rem)").matches;
 let messages = [];
 let pictures = [];
 let running = null;
@@ -87,6 +89,9 @@ async function* events(body) {
   }
 }
 
+/** Whether the reader is at the end of the conversation; who has scrolled up to read is left there. */
+const endIsSeen = () => at("ask").getBoundingClientRect().top <= window.innerHeight;
+
 async function answerInto(item) {
   const began = performance.now();
   const said = { text: "", thought: "", first: 0, usage: null };
@@ -95,6 +100,7 @@ async function answerInto(item) {
     method: "POST", signal: running.signal, headers: { ...headers(), "content-type": "application/json" }, body: JSON.stringify(request()),
   });
   if (!answer.ok) throw new Error(await failure(answer));
+  item.setAttribute("aria-busy", "true"); // it is read out when it is whole, and not token by token
   const text = document.createTextNode("");
   const thought = document.createElement("span");
   thought.className = "thought";
@@ -109,11 +115,13 @@ async function answerInto(item) {
       said.first ||= delta.content || delta.reasoning_content ? performance.now() - began : 0;
       said.thought += delta.reasoning_content ?? "";
       said.text += delta.content ?? "";
+      const follows = endIsSeen();
       thought.textContent = said.thought;
       text.data = said.text;
-      item.dataset.chunks = Number(item.dataset.chunks ?? 0) + 1;
+      if (follows) at("ask").scrollIntoView({ block: "nearest" });
     }
   } finally {
+    item.removeAttribute("aria-busy");
     if (said.text) messages.push({ role: "assistant", content: said.text });
   }
   const meta = document.createElement("span");
@@ -168,14 +176,28 @@ at("prompt").addEventListener("keydown", (event) => {
 at("stop").addEventListener("click", () => running?.abort());
 at("new-chat").addEventListener("click", () => { running?.abort(); messages = []; thread.replaceChildren(); });
 
-at("show-code").addEventListener("click", () => {
+/** The request of the last question, or of the one that is being written. */
+function requestToShow() {
   const body = request();
-  if (!messages.length) body.messages.push({ role: "user", content: at("prompt").value.trim() || "Hello" });
-  const quoted = JSON.stringify(body, null, 2).replaceAll("'", "'\\''");
-  at("code-text").textContent = `curl -N ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer $FREETHEAI_API_KEY" \\\n  -H "Content-Type: application/json" \\\n  -d '${quoted}'`;
+  const draft = at("prompt").value.trim();
+  if (draft) body.messages.push({ role: "user", content: draft });
+  while (body.messages.at(-1)?.role === "assistant") body.messages.pop();
+  if (body.messages.at(-1)?.role !== "user") body.messages.push({ role: "user", content: "Hello" });
+  return body;
+}
+
+at("show-code").addEventListener("click", () => {
+  const body = requestToShow();
+  at("code-curl").textContent = asCurl(`${location.origin}/v1`, body);
+  at("code-python").textContent = asPython(`${location.origin}/v1`, body);
   at("code-box").showModal();
 });
-at("code-copy").addEventListener("click", () => navigator.clipboard.writeText(at("code-text").textContent));
+connectTabs([at("tab-curl"), at("tab-python")], [at("code-curl"), at("code-python")]);
+at("code-copy").addEventListener("click", async () => {
+  await navigator.clipboard.writeText(at("code-box").querySelector("pre:not([hidden])").textContent);
+  at("code-copy").textContent = "Copied";
+  setTimeout(() => { at("code-copy").textContent = "Copy"; }, 1500);
+});
 at("code-close").addEventListener("click", () => at("code-box").close());
 
 // --- images ---

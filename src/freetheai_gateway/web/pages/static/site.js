@@ -36,29 +36,30 @@ export function enhance(root) {
 
 /** Make tabs of the samples that stand beside each other; the language chosen last is kept for the next page. */
 function makeTabs(group, number) {
-  const figures = [...group.querySelectorAll(":scope > figure")];
-  if (figures.length < 2) return;
+  const samples = [...group.querySelectorAll(":scope > .sample")];
+  if (samples.length < 2) return;
   const list = document.createElement("div");
   list.className = "tablist";
   list.setAttribute("role", "tablist");
   list.setAttribute("aria-label", "Ways to ask");
-  const tabs = figures.map((figure, index) => {
+  const tabs = samples.map((sample, index) => {
     const tab = document.createElement("button");
     tab.type = "button";
     tab.id = `tab-${number}-${index}`;
-    tab.textContent = figure.querySelector("figcaption").firstChild.textContent.trim();
+    tab.textContent = sample.querySelector("figcaption span").textContent;
     tab.setAttribute("role", "tab");
-    figure.id = `tabpanel-${number}-${index}`;
-    figure.setAttribute("role", "tabpanel");
-    figure.setAttribute("aria-labelledby", tab.id);
-    tab.setAttribute("aria-controls", figure.id);
+    sample.id = `tabpanel-${number}-${index}`;
+    sample.setAttribute("role", "tabpanel");
+    sample.setAttribute("aria-labelledby", tab.id);
+    tab.setAttribute("aria-controls", sample.id);
     list.append(tab);
     return tab;
   });
   group.prepend(list);
-  connectTabs(tabs, figures, (index) => localStorage.setItem("language", tabs[index].textContent));
+  group.classList.add("made");
+  connectTabs(tabs, samples, (index) => localStorage.setItem("language", tabs[index].textContent));
   const kept = tabs.findIndex((tab) => tab.textContent === localStorage.getItem("language"));
-  show(tabs, figures, Math.max(kept, 0));
+  show(tabs, samples, Math.max(kept, 0));
 }
 
 function show(tabs, panels, index) {
