@@ -55,6 +55,8 @@ fix: $(VENV)/dev.stamp ## Format, and mend what can be mended by itself
 
 docs: $(VENV)/dev.stamp ## Write the generated parts of docs/ anew
 	@$(BIN)/python tools/docs.py
+	@$(BIN)/python -m tests.matrix.document
+	@$(BIN)/python -m tests.images.document
 
 bench: $(VENV)/dev.stamp ## Measure against nginx on this machine (needs nginx; never part of the tests)
 	@$(BIN)/python -m tools.bench.run

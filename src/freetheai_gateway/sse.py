@@ -17,6 +17,7 @@ class EventTooLarge(ValueError):
 _BOM = b"\xef\xbb\xbf"
 """A byte order mark that a stream may begin with, to be ignored (HTML standard, 9.2.5)."""
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r(?!\n)|\n\r(?!\n)|\r\r\n")
+_LARGE_BOUNDARY = re.compile(rb"\n\r?\n")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -59,6 +60,34 @@ class EventCutter:
         return held if held.endswith((b"\r\r", b"\n\r")) else b""
 
 
+class LargeEventCutter:
+    """Cuts as `EventCutter` does, where events have megabytes: each byte is looked at once, not once a read.
+
+    Line ends are LF or CRLF; a lone CR ends none.
+    """
+
+    __slots__ = ("_held", "_max_bytes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._held = bytearray()
+        self._max_bytes = max_bytes
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes, return the whole events so far. Raises `EventTooLarge`."""
+        held = self._held
+        looked_at = max(0, len(held) - 3)
+        held += data
+        events, begun = [], 0
+        for match in _LARGE_BOUNDARY.finditer(held, looked_at):
+            events.append(bytes(memoryview(held)[begun : match.end()]))
+            begun = match.end()
+        if begun:
+            self._held = held[begun:]
+        if len(self._held) > self._max_bytes:
+            raise EventTooLarge
+        return events
+
+
 def _last_boundary(data: bytes) -> int:
     """Find where the last whole event ends.
 
@@ -99,6 +128,13 @@ def event_data(event: bytes) -> bytes | None:
         elif line == b"data":
             lines.append(b"")
     return b"\n".join(lines) if lines else None
+
+
+def large_event_data(event: bytes) -> bytes | None:
+    """Read the data of one event of `LargeEventCutter`, at the price of a copy."""
+    lines = [line.rstrip(b"\r") for line in event.split(b"\n")]
+    data = [line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:")]
+    return b"\n".join(data) if data else None
 
 
 def comment(text: str) -> bytes:

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from freetheai_gateway.testing.upstream import ScriptedUpstream, upstream_in_thread
+from tests.e2e import pictures
 from tests.e2e.configuration import CAPPED, FIFTIETH, MEMBER, REGULAR, STARTER, Plan, render
 from tests.e2e.gateway import Gateway, Key, eventually, running
 
@@ -74,6 +75,17 @@ def shared(upstream_server: ScriptedUpstream, mute: socket.socket, launch: Launc
     plan = Plan(upstream_server.base_url, mute_url=f"https://127.0.0.1:{mute.getsockname()[1]}/v1")
     with launch(render(plan)) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def image_gateway(launch: Launch) -> Iterator[Gateway]:
+    with launch(pictures.CONFIG) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def image_key(image_gateway: Gateway) -> Key:
+    return image_gateway.create_key("images")
 
 
 @pytest.fixture

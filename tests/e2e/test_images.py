@@ -1,74 +1,26 @@
 """The image routes on a machine without keys: `local/sketch` through the real server process."""
 
 import io
-import subprocess
-from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 import requests
 from PIL import Image
 
 from freetheai_gateway.jsonc import Decoder
-from tests.e2e.conftest import Launch
 from tests.e2e.gateway import Gateway, Key, eventually
+from tests.e2e.pictures import GENERATE_ONLY, PROMPT, SKETCH, png, size_of
 from tests.e2e.samples import run_sample, samples_of
 
 JsonObject = dict[str, Any]
 _read: Decoder[JsonObject] = Decoder(JsonObject)
-SKETCH = "local/sketch"
-GENERATE_ONLY = "plain/generator"
-PROMPT = "canary-prompt-5f1e: a lighthouse"
-_CONFIG = """
-[access]
-default_tier = 1
-[images]
-keep_s = 60
-[[providers]]
-name = "sketch"
-api = "sketch"
-[[models]]
-id = "local/sketch"
-kind = "image"
-features = ["generate", "edit", "mask"]
-[[models.upstreams]]
-provider = "sketch"
-model = "sketch"
-[[models]]
-id = "plain/generator"
-kind = "image"
-features = ["generate"]
-[[models.upstreams]]
-provider = "sketch"
-model = "sketch"
-"""
 
 
 @pytest.fixture(scope="module")
-def gateway(launch: Launch) -> Iterator[Gateway]:
-    with launch(_CONFIG) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def keys(gateway: Gateway) -> dict[str, Key]:
-    return gateway.create_keys({"first": None, "second": None})
-
-
-@pytest.fixture
-def client(gateway: Gateway, keys: dict[str, Key]) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key=keys["first"].secret, base_url=gateway.url, max_retries=0) as made:
-        yield made
-
-
-def png(width: int = 40, height: int = 30) -> bytes:
-    """Draw a small picture."""
-    file = io.BytesIO()
-    Image.new("RGB", (width, height), (200, 30, 30)).save(file, "PNG")
-    return file.getvalue()
+def keys(image_gateway: Gateway) -> dict[str, Key]:
+    return image_gateway.create_keys({"first": None, "second": None})
 
 
 def data_url(data: bytes) -> str:
@@ -81,81 +33,37 @@ def post(gateway: Gateway, key: Key, path: str, body: JsonObject) -> requests.Re
     return requests.post(f"{gateway.url}/images/{path}", json=body, headers=key.bearer, timeout=20)
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """Decode a picture and measure it."""
-    with Image.open(io.BytesIO(b64decode(text))) as image:
-        image.load()
-        return image.size
-
-
-def test_generation_when_asked_by_curl_then_a_picture_is_on_disk(
-    gateway: Gateway, keys: dict[str, Key], tmp_path: Path
+def test_edit_when_sent_as_a_data_url_then_it_has_the_size_of_the_input(
+    image_gateway: Gateway, keys: dict[str, Key]
 ) -> None:
-    """The specification's command, and a PNG of the default size."""
-    body = '{"model": "local/sketch", "prompt": "A cinematic neon sports car parked under rainy city lights"}'
-    command = [
-        "curl",
-        "-sf",
-        f"{gateway.url}/images/generations",
-        "-H",
-        f"Authorization: Bearer {keys['first'].secret}",
-    ]
-    out = subprocess.run(
-        [*command, "-H", "Content-Type: application/json", "-d", body], capture_output=True, check=True
-    )
-    file = tmp_path / "generated.png"
-    file.write_bytes(b64decode(_read(out.stdout)["data"][0]["b64_json"]))
-    with Image.open(file) as image:
-        assert (image.format, image.size) == ("PNG", (512, 512))
-
-
-def test_edit_when_sent_as_a_data_url_then_it_has_the_size_of_the_input(gateway: Gateway, keys: dict[str, Key]) -> None:
     """The specification's form of an edit."""
-    reply = post(gateway, keys["first"], "edits", {"model": SKETCH, "prompt": PROMPT, "image": data_url(png())})
+    reply = post(image_gateway, keys["first"], "edits", {"model": SKETCH, "prompt": PROMPT, "image": data_url(png())})
     assert reply.status_code == 200, reply.text
     assert size_of(reply.json()["data"][0]["b64_json"]) == (40, 30)
 
 
-def test_sdk_when_it_generates_edits_and_streams_then_all_of_it_is_a_picture(client: openai.OpenAI) -> None:
-    """OpenAI's Python SDK: generate, edit with files and a mask, partial pictures."""
-    made = client.images.generate(model=SKETCH, prompt=PROMPT, n=2, size="256x256")
-    assert made.data is not None
-    assert [size_of(each.b64_json or "") for each in made.data] == [(256, 256), (256, 256)]
-    files = [("a.png", png()), ("b.png", png())]
-    edited = client.images.edit(model=SKETCH, prompt=PROMPT, image=files, mask=("m.png", png()))
-    assert edited.data is not None
-    assert size_of(edited.data[0].b64_json or "") == (40, 30)
-    events = list(client.images.generate(model=SKETCH, prompt=PROMPT, stream=True, partial_images=2))
-    assert [event.type for event in events] == [
-        "image_generation.partial_image",
-        "image_generation.partial_image",
-        "image_generation.completed",
-    ]
-    assert size_of(events[-1].b64_json) == (512, 512)
-
-
 def test_url_when_asked_for_then_it_needs_no_key_and_a_changed_one_is_refused(
-    gateway: Gateway, keys: dict[str, Key]
+    image_gateway: Gateway, keys: dict[str, Key]
 ) -> None:
     """Signed addresses of the gateway's own."""
     body: JsonObject = {"model": SKETCH, "prompt": PROMPT, "response_format": "url", "size": "64x64"}
-    (item,) = post(gateway, keys["first"], "generations", body).json()["data"]
+    (item,) = post(image_gateway, keys["first"], "generations", body).json()["data"]
     path = item["url"].partition("/v1/")[2]
-    picture = requests.get(f"{gateway.url}/{path}", timeout=10)
+    picture = requests.get(f"{image_gateway.url}/{path}", timeout=10)
     assert picture.headers["content-type"] == "image/png"
     with Image.open(io.BytesIO(picture.content)) as image:
         assert image.size == (64, 64)
     for wrong in (path.replace("expires=1", "expires=2"), path[:-1] + "?", path.replace("img_", "img_f")):
-        assert requests.get(f"{gateway.url}/{wrong}", timeout=10).status_code == 404
-    crowded = requests.get(f"{gateway.url}/{path}{'&a=1' * 50}", timeout=10)
+        assert requests.get(f"{image_gateway.url}/{wrong}", timeout=10).status_code == 404
+    crowded = requests.get(f"{image_gateway.url}/{path}{'&a=1' * 50}", timeout=10)
     assert (crowded.status_code, crowded.json()["error"]["message"]) == (400, "The query has more than 20 fields.")
 
 
-def test_job_when_asked_for_then_only_its_account_gets_the_result(gateway: Gateway, keys: dict[str, Key]) -> None:
+def test_job_when_asked_for_then_only_its_account_gets_the_result(image_gateway: Gateway, keys: dict[str, Key]) -> None:
     """202 with an id, then the reply; another account sees nothing; no prompt lies on the disk."""
-    begun = post(gateway, keys["first"], "generations", {"model": SKETCH, "prompt": PROMPT, "background": True})
+    begun = post(image_gateway, keys["first"], "generations", {"model": SKETCH, "prompt": PROMPT, "background": True})
     assert begun.status_code == 202
-    url = f"{gateway.url}/images/generations/{begun.json()['id']}"
+    url = f"{image_gateway.url}/images/generations/{begun.json()['id']}"
     assert begun.headers["location"] == f"/v1/images/generations/{begun.json()['id']}"
 
     def ended() -> bool:
@@ -185,29 +93,29 @@ def test_job_when_asked_for_then_only_its_account_gets_the_result(gateway: Gatew
     ],
 )
 def test_request_when_it_is_wrong_then_it_says_what(
-    gateway: Gateway, keys: dict[str, Key], path: str, change: JsonObject, refused: tuple[int, str]
+    image_gateway: Gateway, keys: dict[str, Key], path: str, change: JsonObject, refused: tuple[int, str]
 ) -> None:
     """Each a sentence that names the mend."""
-    reply = post(gateway, keys["first"], path, {"model": SKETCH, "prompt": PROMPT} | change)
+    reply = post(image_gateway, keys["first"], path, {"model": SKETCH, "prompt": PROMPT} | change)
     assert reply.status_code == refused[0]
     assert refused[1] in reply.json()["error"]["message"]
 
 
-def test_bomb_when_sent_in_then_its_header_alone_refuses_it(gateway: Gateway, keys: dict[str, Key]) -> None:
+def test_bomb_when_sent_in_then_its_header_alone_refuses_it(image_gateway: Gateway, keys: dict[str, Key]) -> None:
     """A PNG of a few kilobytes that would unpack to fifty million pixels."""
     file = io.BytesIO()
     Image.new("1", (10_000, 5_000)).save(file, "PNG", compress_level=9)
     assert len(file.getvalue()) < 20_000
     body: JsonObject = {"model": SKETCH, "prompt": PROMPT, "image": data_url(file.getvalue())}
-    reply = post(gateway, keys["first"], "edits", body)
+    reply = post(image_gateway, keys["first"], "edits", body)
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "image_too_large")
 
 
 def test_samples_of_pictures_when_pasted_as_the_docs_show_them_then_they_draw_and_edit(
-    gateway: Gateway, keys: dict[str, Key], tmp_path: Path
+    image_gateway: Gateway, keys: dict[str, Key], tmp_path: Path
 ) -> None:
     """The program saves the picture that the edit is made of."""
-    shown = samples_of(gateway, "/docs")
+    shown = samples_of(image_gateway, "/docs")
     for name in ("generate-python", "generate-curl", "edit-curl"):
         assert SKETCH in shown[name]
         done = run_sample(name, shown[name], keys["first"], tmp_path)

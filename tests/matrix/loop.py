@@ -163,7 +163,7 @@ class Loop:
         try:
             self._relay(lane, data, out)
         except (MalformedReply, UpstreamSaidError) as fault:
-            error = from_fault(fault, self._trace())
+            error = from_fault(fault, self._trace(), begun=any(out))
             if not any(out):
                 raise error from fault
             out.append(_RAW[self.client].render_stream_error(error, REQUEST_ID, self.reply_id))

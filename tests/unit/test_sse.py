@@ -2,7 +2,16 @@
 
 import pytest
 
-from freetheai_gateway.sse import MAX_EVENT_BYTES, EventCutter, EventTooLarge, comment, event_data, split_events
+from freetheai_gateway.sse import (
+    MAX_EVENT_BYTES,
+    EventCutter,
+    EventTooLarge,
+    LargeEventCutter,
+    comment,
+    event_data,
+    large_event_data,
+    split_events,
+)
 
 STREAMS = {
     "lf": b'data: {"a":1}\n\n: ping\n\ndata: [DONE]\n\n',
@@ -75,3 +84,27 @@ def test_comment_is_one_event_without_data() -> None:
     """A sign of life that no client parses."""
     assert event_data(comment("keep-alive")) is None
     assert comment("keep-alive").endswith(b"\n\n")
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_large_cutter_when_cut_at_every_byte_then_the_events_are_the_same(line_end: bytes) -> None:
+    """Two reads split anywhere, and one read per byte."""
+    stream = line_end.join([b"event: x", b'data: {"a":', b"data:1}", b"", b": ping", b"", b"data: [DONE]", b"", b""])
+    expected = [b'{"a":\n1}', None, b"[DONE]"]
+
+    def events(*parts: bytes) -> list[bytes | None]:
+        cutter = LargeEventCutter(1_000)
+        return [large_event_data(event) for part in parts for event in cutter.feed(part)]
+
+    assert events(stream) == expected
+    for cut in range(1, len(stream)):
+        assert events(stream[:cut], stream[cut:]) == expected, cut
+    assert events(*(stream[at : at + 1] for at in range(len(stream)))) == expected
+
+
+def test_large_cutter_when_an_event_never_ends_then_it_is_refused() -> None:
+    """At the cap that was given."""
+    cutter = LargeEventCutter(10)
+    assert cutter.feed(b"data: 1234") == []
+    with pytest.raises(EventTooLarge):
+        cutter.feed(b"5")

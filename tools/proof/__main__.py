@@ -7,9 +7,9 @@ from collections.abc import Coroutine
 
 import uvloop
 
-from tools.proof import crowd, half, outage, sign_ups, soak
+from tools.proof import crowd, half, outage, pictures, sign_ups, soak
 
-NAMES = ("half", "outage", "crowd", "sign-ups", "soak")
+NAMES = ("half", "outage", "crowd", "pictures", "sign-ups", "soak")
 
 
 def main() -> int:
@@ -42,6 +42,8 @@ def _proof(name: str, given: argparse.Namespace) -> Coroutine[object, object, bo
             return crowd.prove()
         case "sign-ups":
             return sign_ups.prove(given.people, given.database)
+        case "pictures":
+            return pictures.prove()
         case _:
             return soak.prove(given.seconds or 1_200.0)
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unknown_key_budget
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
-from freetheai_gateway.app.images import build_images
+from freetheai_gateway.app.images import build_image_inputs, build_images
 from freetheai_gateway.app.limits import build_backend, build_pools
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
@@ -101,7 +101,7 @@ class Gateway:
         discord = surroundings.discord or self._client
         self._community = Community.of(settings.discord, database, client=discord, clock=clock)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
-        self._dispatcher = Dispatcher(self._client, self._lanes, clock)
+        self._dispatcher = Dispatcher(self._client, self._lanes, clock, build_image_inputs(settings))
         watch = None if self._community is None else self._community.watch
         self._admission = Admission(self.limiter, RefusalGuard(), clock, watch)
         self.completions = Completions(self.directory, self._admission, self._dispatcher, journal)

@@ -9,6 +9,8 @@ from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.directory import Directory
+from freetheai_gateway.services.held_pictures import HeldPictures
+from freetheai_gateway.services.image_inputs import ImageInputs
 from freetheai_gateway.services.image_jobs import ImageJobs
 from freetheai_gateway.services.image_ports import ImageMaker
 from freetheai_gateway.services.images import ImagePolicy, Images
@@ -53,10 +55,25 @@ def build_images(
     """Build the use cases of the image routes."""
     own = settings.images
     files = ImageFiles(own.directory, own.keep_s, clock, lambda: f"{directory.offer.site.public_url.rstrip('/')}/v1")
-    policy = ImagePolicy(PictureRules(max_pixels=own.max_pixels), own.deadline_s)
-    fetcher = GuardedFetcher(policy.rules.max_bytes) if own.fetch_input_urls else None
-    images = Images(directory, admission, ledger, clock, policy=policy, vault=files, fetcher=fetcher)
-    return ImageServices(images, ImageJobs(images, files, clock, keep_s=own.keep_s, observe=observe), files)
+    policy = ImagePolicy(_rules(settings), own.deadline_s)
+    fetcher = _fetcher(settings)
+    held = HeldPictures(own.max_held_bytes)
+    images = Images(directory, admission, ledger, clock, policy=policy, vault=files, fetcher=fetcher, held=held)
+    jobs = ImageJobs(images, files, files, clock, keep_s=own.keep_s, observe=observe)
+    return ImageServices(images, jobs, files)
+
+
+def build_image_inputs(settings: Settings) -> ImageInputs:
+    """Build what sees to the pictures in chat requests."""
+    return ImageInputs(_rules(settings), _fetcher(settings))
+
+
+def _rules(settings: Settings) -> PictureRules:
+    return PictureRules(max_pixels=settings.images.max_pixels, strips_metadata=settings.images.strip_metadata)
+
+
+def _fetcher(settings: Settings) -> GuardedFetcher | None:
+    return GuardedFetcher(_rules(settings).max_bytes) if settings.images.fetch_input_urls else None
 
 
 def image_routes(

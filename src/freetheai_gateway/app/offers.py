@@ -87,6 +87,7 @@ def _tier(tier: TierSettings, settings: Settings) -> Tier:
         concurrency=tier.concurrency,
         daily_requests=daily or None,
         images_per_day=tier.images_per_day,
+        image_cooldown_s=tier.image_cooldown_s,
         window_s=settings.limits.window_s,
     )
     return Tier(
@@ -130,6 +131,7 @@ def _upstream(upstream: UpstreamSettings) -> Upstream:
     return Upstream(
         provider=upstream.provider,
         model=upstream.model,
+        edit_model=upstream.edit_model,
         priority=upstream.priority,
         weight=upstream.weight,
         price=Price(
@@ -179,6 +181,7 @@ def _provider(provider: ProviderSettings, local_models: Mapping[str, EmbeddedMod
             daily_budget_micro_usd=round(provider.daily_budget_usd * 1_000_000),
             timeouts=timeouts,
             shared_with_members=provider.shared_with_members,
+            fetches_image_urls=provider.fetches_image_urls,
             headers=provider.headers,
         )
     )

@@ -32,7 +32,10 @@ _CONTEXT = re.compile(
 )
 _SAYS_NOTHING = "provider returned error"
 _MAX_LISTED = 5
-_POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
+_POLICY = "content_policy_violation"
+_POLICY_CODES = frozenset({_POLICY, "content_filter", "moderation_blocked"})
+_ARK_POLICY = ("SensitiveContent", "RiskDetection")
+"""What codes of BytePlus and Volcengine hold that are about the content: `InputImageSensitiveContentDetected`."""
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _OWN_FAULTS = frozenset(
     {
@@ -82,7 +85,9 @@ def parse_complaint(status: int, body: bytes) -> Complaint:
     fields = error_fields(body)
     message = _clean(fields.get("message"))
     details = _details(fields)
-    code = _word(fields.get("code")) or _word(fields.get("type")) or _google_code(fields, details)
+    code = (
+        _policy_code(fields) or _word(fields.get("code")) or _word(fields.get("type")) or _google_code(fields, details)
+    )
     param = fields.get("param")
     return Complaint(
         blame=_blame(status, code, message),
@@ -171,6 +176,15 @@ def _clean(message: object) -> str:
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def _policy_code(fields: Mapping[str, object]) -> str | None:
+    """Find a refusal of content where others have a code of their own: in Ark's words, in a list of what is wrong."""
+    code, faults = fields.get("code"), fields.get("detail")
+    if isinstance(code, str) and any(word in code for word in _ARK_POLICY):
+        return _POLICY
+    types = [fault.get("type") for fault in faults if isinstance(fault, dict)] if isinstance(faults, list) else []
+    return _POLICY if _POLICY in types else None
 
 
 def _details(fields: Mapping[str, object]) -> list[Mapping[str, object]]:

@@ -8,6 +8,7 @@ What counts (the limits themselves come with each call and may differ each time)
 - the day, in UTC: an admission reserves one, a settlement keeps it if content was delivered and else gives it back,
   on the day it was made on; delivered + reserved never exceeds the cap;
 - images per day: like the day, by the number that a request asks for, corrected to what was made at settlement;
+- the cool-down of images: from an admission that asks for some; given back at a settlement that made none;
 - concurrency: from admission to settlement.
 
 A rule that the limits of an admission do not name counts nothing of it, except that running requests always count.
@@ -21,6 +22,7 @@ from freetheai_gateway.domain.limits import CONCURRENCY_RETRY_S, EXACT_REQUESTS,
 from freetheai_gateway.domain.windows import SlidingWindow
 
 _DAY_S = 86_400
+_NEVER_S: Final = float("-inf")
 _REQUESTS, _TOKENS, _CONCURRENCY, _DAY = (
     Rule.REQUESTS_PER_MINUTE,
     Rule.TOKENS_PER_MINUTE,
@@ -45,12 +47,16 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     day: int
     counted_at_s: float
     images: int = 0
+    cooled_at_s: float = _NEVER_S
+    """When the cool-down of images began with it."""
 
 
 class Counters:
     """The counts of one account. `now_s` is monotonic, `wall_s` names the day."""
 
     __slots__ = (
+        "_cooled_at_s",
+        "_cooled_until_s",
         "_day_ends_s",
         "_requests",
         "_tokens",
@@ -74,6 +80,9 @@ class Counters:
         """Images that count on `day`."""
         self.reserved_images = 0
         """Images that running requests of `day` have asked for under a cap of images."""
+        self._cooled_at_s = _NEVER_S
+        """When the newest cool-down of images began."""
+        self._cooled_until_s = _NEVER_S
         self._requests = _UNUSED
         self._tokens = _UNUSED
 
@@ -87,13 +96,17 @@ class Counters:
             self.reserved += 1
         if limits.images_per_day is not None:
             self.reserved_images += images
+        cooled_at_s = _NEVER_S
+        if images and limits.image_cooldown_s is not None:
+            cooled_at_s = self._cooled_at_s = now_s
+            self._cooled_until_s = now_s + limits.image_cooldown_s
         rate = limits.requests_per_minute
         if rate is None:
-            return Grant(limits, self.day, now_s, images)
+            return Grant(limits, self.day, now_s, images, cooled_at_s)
         if self._requests is _UNUSED:
             self._requests = SlidingWindow()
         counted_at_s = self._requests.add(1, now_s, limits.window_s, exact=rate <= EXACT_REQUESTS)
-        return Grant(limits, self.day, counted_at_s, images)
+        return Grant(limits, self.day, counted_at_s, images, cooled_at_s)
 
     def has_slot(self, limits: Limits) -> bool:
         """Whether concurrency alone would admit."""
@@ -106,6 +119,8 @@ class Counters:
             self.delivered += 1
         if grant.limits.images_per_day is not None and grant.day == self.day:
             self.images += images
+        if not images:
+            self._end_cooldown(grant)
         if tokens > 0 and grant.limits.tokens_per_minute is not None:
             if self._tokens is _UNUSED:
                 self._tokens = SlidingWindow()
@@ -114,6 +129,7 @@ class Counters:
     def withdraw(self, grant: Grant) -> None:
         """Undo an admission that nobody ever heard of, as if it had not been."""
         self._release(grant)
+        self._end_cooldown(grant)
         if grant.limits.requests_per_minute is not None:
             self._requests.take_back(1, grant.counted_at_s)
 
@@ -145,6 +161,9 @@ class Counters:
             self._enter_day(wall_s)
             used = self.images + self.reserved_images
             standings.append(Standing(Rule.IMAGES_PER_DAY, limits.images_per_day, used, self._day_left_s(wall_s)))
+        if limits.image_cooldown_s is not None:
+            left_s = max(0.0, self._cooled_at_s + limits.image_cooldown_s - now_s)
+            standings.append(Standing(Rule.IMAGE_COOLDOWN, 1, int(left_s > 0), left_s))
         return tuple(standings)
 
     def is_idle(self, now_s: float, wall_s: float) -> bool:
@@ -153,6 +172,7 @@ class Counters:
             not self.running
             and now_s >= self._requests.empty_at_s
             and now_s >= self._tokens.empty_at_s
+            and now_s >= self._cooled_until_s
             and (not (self.delivered or self.images) or self.day < day_number(wall_s))
         )
 
@@ -167,6 +187,9 @@ class Counters:
         if tokens is not None and (used := self._tokens.used(now_s, window_s)) >= tokens:
             wait_s = self._tokens.wait_s(tokens, now_s, window_s)
             longest = _longer(longest, Refusal(_TOKENS, tokens, used, wait_s))
+        cooldown_s = limits.image_cooldown_s
+        if images and cooldown_s is not None and (left_s := self._cooled_at_s + cooldown_s - now_s) > 0:
+            longest = _longer(longest, Refusal(Rule.IMAGE_COOLDOWN, 1, 1, left_s))
         slots = limits.concurrency
         if longest is None and slots is not None and self.running >= slots:
             longest = Refusal(_CONCURRENCY, slots, self.running, CONCURRENCY_RETRY_S)
@@ -191,6 +214,11 @@ class Counters:
             self.reserved -= 1
         if grant.limits.images_per_day is not None:
             self.reserved_images -= grant.images
+
+    def _end_cooldown(self, grant: Grant) -> None:
+        """Give back the cool-down that began with an admission, unless a later one began another."""
+        if grant.cooled_at_s == self._cooled_at_s:
+            self._cooled_at_s = self._cooled_until_s = _NEVER_S
 
     def _enter_day(self, wall_s: float) -> None:
         if wall_s >= self._day_ends_s:

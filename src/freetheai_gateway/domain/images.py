@@ -1,12 +1,13 @@
 """What is asked of an image model and what it gives: neutral values between clients and providers. No I/O."""
 
-from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import sqrt
 
 import msgspec
 
+from freetheai_gateway.domain.base64_pieces import encode_pieces
 from freetheai_gateway.domain.usage import Usage
 
 
@@ -46,9 +47,14 @@ class Picture(msgspec.Struct, frozen=True):
         return self.media_type.removeprefix("image/")
 
     @property
+    def base64(self) -> str:
+        """The bytes as base64."""
+        return b"".join(encode_pieces(self.data)).decode()
+
+    @property
     def data_url(self) -> str:
         """The picture as an address that holds it (RFC 2397)."""
-        return f"data:{self.media_type};base64,{b64encode(self.data).decode()}"
+        return f"data:{self.media_type};base64,{self.base64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9
 """Aspect ratios that providers know by name."""
 
 
-def nearest_ratio(size: Size) -> str:
+def nearest_ratio(size: Size, ratios: Sequence[str] = RATIOS) -> str:
     """Find the named aspect ratio that is nearest to a size, by factor."""
 
     def distance(ratio: str) -> float:
@@ -120,22 +126,42 @@ def nearest_ratio(size: Size) -> str:
         factor = (size.width / size.height) / (across / down)
         return max(factor, 1 / factor)
 
-    return min(RATIOS, key=distance)
+    return min(ratios, key=distance)
 
 
-def fit(size: Size, *, step: int, least: int, most: int) -> Size:
-    """Scale a size so that both sides are multiples of `step` and the area lies between `least` and `most` pixels."""
-    scale = 1.0
-    if size.pixels < least:
-        scale = sqrt(least / size.pixels)
-    elif size.pixels > most:
-        scale = sqrt(most / size.pixels)
-    fitted = Size(_round(size.width * scale, step), _round(size.height * scale, step))
-    while fitted.pixels < least:
-        fitted = Size(fitted.width + step, fitted.height + step)
-    while fitted.pixels > most:
-        fitted = Size(max(step, fitted.width - step), max(step, fitted.height - step))
-    return fitted
+class SizeRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sizes a model takes, in pixels: sides in multiples of `step`, an area, lengths and a ratio of sides."""
+
+    step: int
+    least: int
+    most: int
+    shortest: int = 1
+    longest: int = 65_535
+    ratio: float = 65_535.0
+
+
+def fit(size: Size, rules: SizeRules) -> Size:
+    """Find the size that a model takes and that is near to this one; one that it takes stays."""
+    ratio = min(rules.ratio, rules.longest / rules.shortest)
+    long = max(size.width, size.height)
+    short = max(min(size.width, size.height), long / ratio)
+    scale = min(max(1.0, sqrt(rules.least / (long * short))), sqrt(rules.most / (long * short)))
+    scale = min(max(scale, rules.shortest / short), rules.longest / long)
+    step = rules.step
+    long, short = _tidied(_round(long * scale, step), _round(short * scale, step), rules, ratio)
+    return Size(long, short) if size.width >= size.height else Size(short, long)
+
+
+def _tidied(long: int, short: int, rules: SizeRules, ratio: float) -> tuple[int, int]:
+    """Mend what rounding to steps broke, step by step: lengthen the shorter side, shorten the longer one."""
+    step, is_square = rules.step, long == short
+    while long * short < rules.least or short < rules.shortest or long > short * ratio:
+        short += step
+        long = max(long, short) if is_square else long
+    while long * short > rules.most or long > rules.longest:
+        long -= step
+        short = long if is_square else short
+    return max(long, short), min(long, short)
 
 
 def _round(length: float, step: int) -> int:

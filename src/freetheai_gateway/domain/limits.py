@@ -21,6 +21,7 @@ class Rule(StrEnum):
     CONCURRENCY = "concurrency"
     DAILY_REQUESTS = "daily_requests"
     IMAGES_PER_DAY = "images_per_day"
+    IMAGE_COOLDOWN = "image_cooldown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Limits:
     concurrency: int | None = None
     daily_requests: int | None = None
     images_per_day: int | None = None
+    image_cooldown_s: float | None = None
+    """Seconds from one admission for images to the next."""
     window_s: float = 60.0
 
 
@@ -52,6 +55,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     The whole limit and not the next request, because that is what the reset headers of the OpenAI and Anthropic
     SDKs announce; when the next request fits is `Refusal.retry_after_s`. Requests and tokens: until the window is
     empty. The day: until midnight UTC. Concurrency: nobody knows; `CONCURRENCY_RETRY_S` while anything runs.
+    The cool-down of images is one of one until it is over.
     `used` of the day includes what running requests have reserved, and may exceed a limit that was lowered;
     `used` of the tokens may exceed the limit by what was running when it was reached.
     """

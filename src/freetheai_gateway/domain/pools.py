@@ -52,6 +52,8 @@ class Upstream:
     weight: float = 1.0
     price: Price = field(default_factory=Price)
     quirks: Quirks = field(default_factory=Quirks)
+    edit_model: str = ""
+    """Of images: the name there for edits; empty = `model`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,8 @@ def limit_error(refusal: Refusal, tier: str, names: LimitHeaderNames, now: float
         kind = DailyLimitExceeded
         allowed = "1 image a day is" if limit == 1 else f"{limit} images a day are"
         message = f"{allowed} allowed on tier {tier}; try again after 00:00 UTC, in {_duration(wait)}."
+    elif refusal.rule is Rule.IMAGE_COOLDOWN:
+        message = f"1 request for images in each cool-down is allowed on tier {tier}; try again in {wait} s."
     else:
         unit = "request" if refusal.rule is Rule.REQUESTS_PER_MINUTE else "token"
         allowed = f"1 {unit} a minute is" if limit == 1 else f"{limit} {unit}s a minute are"

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.lanes import Lane
+from freetheai_gateway.dialects.openai_images import PictureRules
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import Model
 from freetheai_gateway.domain.places import Place
@@ -16,6 +17,7 @@ from freetheai_gateway.errors import GatewayError, InvalidRequest
 from freetheai_gateway.services.attempts import Asker, Course
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.exchange import Exchange
+from freetheai_gateway.services.image_inputs import EVERYTHING, ImageInputs
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.ports import ProviderCall, UpstreamClient, UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_refusal, from_transport
@@ -59,10 +61,13 @@ Relay = Callable[[Attempt, Exchange], Awaitable[None]]
 class Dispatcher:
     """Finds upstreams for requests, and answers them by one of these."""
 
-    def __init__(self, client: UpstreamClient, lanes: LaneBuilder, clock: Clock) -> None:
+    def __init__(
+        self, client: UpstreamClient, lanes: LaneBuilder, clock: Clock, inputs: ImageInputs | None = None
+    ) -> None:
         self._client = client
         self._lanes = lanes
         self._clock = clock
+        self._inputs = inputs or ImageInputs(PictureRules())
 
     def reachable(self, model: Model, dialect: Dialect, offer: Offer, *, unlimited: bool) -> Sequence[Upstream]:
         """Find the model's upstreams that clients of a dialect can be served by; none where none is set up at all.
@@ -99,7 +104,11 @@ class Dispatcher:
             try:
                 if place.repeats:
                     await asyncio.sleep(course.pause_s())
-                lane = self._lane(place.seat.upstream, exchange)
+                upstream = place.seat.upstream
+                fetches = exchange.offer.providers[upstream.provider].fetches
+                if fetches != EVERYTHING:
+                    exchange = await self._fitted(upstream, exchange, fetches)
+                lane = self._lane(upstream, exchange)
                 if isinstance(lane, GatewayError):
                     failure = lane
                 else:
@@ -121,12 +130,22 @@ class Dispatcher:
             finally:
                 del failure  # it knows this frame: kept here, both would wait for the garbage collector
 
-    def _lane(self, upstream: Upstream, exchange: Exchange) -> Lane | GatewayError:
-        """Render the request for one upstream, or say why it can't be said there."""
-        trace, provider = exchange.trace, exchange.offer.providers[upstream.provider]
+    async def _fitted(self, upstream: Upstream, exchange: Exchange, fetches: Sequence[str]) -> Exchange:
+        """Put pictures into the request that an upstream does not fetch. Raises `InvalidRequest`."""
+        self._begin(upstream, exchange)
+        return await self._inputs.fit(exchange, fetches)
+
+    def _begin(self, upstream: Upstream, exchange: Exchange) -> None:
+        """Note which upstream is asked now."""
+        trace = exchange.trace
         trace.mishap = None
         trace.provider, trace.upstream_model = upstream.provider, upstream.model
         exchange.settlement.upstream = upstream
+
+    def _lane(self, upstream: Upstream, exchange: Exchange) -> Lane | GatewayError:
+        """Render the request for one upstream, or say why it can't be said there."""
+        trace, provider = exchange.trace, exchange.offer.providers[upstream.provider]
+        self._begin(upstream, exchange)
         try:
             lane = self._lanes.build(exchange, upstream, provider)
         except InvalidRequest as refusal:

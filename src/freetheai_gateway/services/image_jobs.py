@@ -6,12 +6,17 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from freetheai_gateway.clock import Clock
+from freetheai_gateway.dialects.openai_images import render_job_reply
 from freetheai_gateway.domain.accounts import Caller
+from freetheai_gateway.domain.images import MadePicture
 from freetheai_gateway.errors import GatewayError, NotFound, ProviderUnavailable, ServerError
 from freetheai_gateway.ids import new_request_id
+from freetheai_gateway.jsonc import encode
 from freetheai_gateway.log import get_log
-from freetheai_gateway.services.image_ports import JobState, JobStore
-from freetheai_gateway.services.images import Commission, Images, settled
+from freetheai_gateway.services.image_ports import JobPicture, JobState, JobStore, PictureVault
+from freetheai_gateway.services.images import Commission, Images, settled, wants_urls
+from freetheai_gateway.services.picture_answers import send_reply
+from freetheai_gateway.services.ports import Sink
 from freetheai_gateway.services.trace import Trace
 
 _LOG = get_log("image_jobs")
@@ -26,8 +31,11 @@ class ImageJobs:
     A job holds its slot of the account's concurrency until it ends, like any other request.
     """
 
-    def __init__(self, images: Images, store: JobStore, clock: Clock, *, keep_s: float, observe: Observe) -> None:
+    def __init__(
+        self, images: Images, store: JobStore, vault: PictureVault, clock: Clock, *, keep_s: float, observe: Observe
+    ) -> None:
         self._images = images
+        self._vault = vault
         self._store = store
         self._clock = clock
         self._keep_s = keep_s
@@ -67,8 +75,20 @@ class ImageJobs:
         if job is None or job.account_id != caller.account.id:
             raise NotFound("There is no such job; a finished one is deleted after a while.")
         if job.expires_at <= self._clock.wall():
-            return replace(job, status="expired", data=(), code="", type="", message="")
+            return _expired(job)
         return job
+
+    async def show(self, job: JobState, sink: Sink) -> None:
+        """Send a job that has ended, with its pictures."""
+        with self._images.held.open() as holding:
+            await holding.take(sum(each.size for each in job.pictures if not each.url))
+            found = [None if each.url else await self._vault.load(each.name) for each in job.pictures]
+            if any(data is None and not each.url for data, each in zip(found, job.pictures, strict=True)):
+                job = _expired(job)
+            items = [(data, each.url, each.revised_prompt) for data, each in zip(found, job.pictures, strict=False)]
+            head = render_job(job)
+            parts = render_job_reply(head, items) if job.status == "completed" else [encode(head)]
+            await send_reply(sink, parts, self._images.held, lambda: None)
 
     async def aclose(self) -> None:
         """End every job; each is kept as failed."""
@@ -96,16 +116,18 @@ class ImageJobs:
 
     async def _make(self, job: JobState, commission: Commission) -> None:
         await self._store.save(job)
-        made = await self._images.make(commission)
-        body = await self._images.render(commission, made)
-        done = replace(
-            job,
-            status="completed",
-            expires_at=int(self._clock.wall() + self._keep_s),
-            data=tuple(body["data"]),  # type: ignore[arg-type]
-        )
-        await self._store.save(done)
+        with self._images.held.open() as holding:
+            made = await self._images.make(commission, holding)
+            pictures = [await self._keep(each, with_url=wants_urls(commission, made)) for each in made.pictures]
+        expires_at = int(self._clock.wall() + self._keep_s)
+        await self._store.save(replace(job, status="completed", expires_at=expires_at, pictures=tuple(pictures)))
         commission.settlement.succeed()
+
+    async def _keep(self, made: MadePicture, *, with_url: bool) -> JobPicture:
+        """Keep a result as a file of its own: the job's state stays small however often it is asked for."""
+        name = await self._vault.keep(made.picture)
+        url = await self._vault.address(name) if with_url else ""
+        return JobPicture(name, len(made.picture.data), url, made.revised_prompt)
 
     async def _fail(self, job: JobState, error: GatewayError) -> None:
         failed = replace(job, status="failed", type=error.type, code=error.code, message=error.message)
@@ -118,7 +140,7 @@ class ImageJobs:
 
 
 def render_job(job: JobState) -> dict[str, object]:
-    """Render a job for its account (design section 5): a finished one is a plain images reply with more keys."""
+    """Render a job but for its pictures (design section 5): a finished one is an images reply with more keys."""
     body: dict[str, object] = {
         "id": job.id,
         "object": "image.job",
@@ -127,11 +149,13 @@ def render_job(job: JobState) -> dict[str, object]:
         "created": job.created,
         "expires_at": job.expires_at,
     }
-    if job.status == "completed":
-        body["data"] = job.data
     if job.status == "failed":
         body["error"] = {"message": job.message, "type": job.type, "code": job.code}
     return body
+
+
+def _expired(job: JobState) -> JobState:
+    return replace(job, status="expired", pictures=(), code="", type="", message="")
 
 
 def _restarting() -> GatewayError:

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from freetheai_gateway.domain.images import Made, Order, Picture
+from freetheai_gateway.services.held_pictures import HeldPictures, Holding
 from freetheai_gateway.services.trace import Trace
 
 OnPartial = Callable[[Picture, int], Awaitable[None]]
@@ -21,6 +22,8 @@ class Ask(msgspec.Struct, frozen=True):
     trace: Trace
     on_partial: OnPartial | None = None
     """Given where the client wants a stream."""
+    held: Holding = msgspec.field(default_factory=lambda: HeldPictures().open())
+    """Takes what is read of results, and gives it back when the answer has gone."""
 
 
 class ImageMaker(Protocol):
@@ -43,15 +46,32 @@ class PictureFetcher(Protocol):
 
 
 class PictureVault(Protocol):
-    """Keeps results for a while under addresses that can't be guessed and need no key."""
+    """Keeps results for a while, under names that can't be guessed."""
 
-    async def put(self, picture: Picture) -> str:
-        """Keep a picture; gives its address."""
+    async def keep(self, picture: Picture) -> str:
+        """Keep a picture; gives its name."""
+        ...
+
+    async def address(self, name: str) -> str:
+        """Give an address of a picture that was kept; who knows it needs no key."""
+        ...
+
+    async def load(self, name: str) -> bytes | None:
+        """Read a picture that was kept; `None` once it was deleted."""
         ...
 
 
+class JobPicture(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One result of a job: where it is kept, and the address that the client asked for, if it did."""
+
+    name: str
+    size: int
+    url: str = ""
+    revised_prompt: str = ""
+
+
 class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept of a background job: never its prompt. `reply` is the whole answer of a finished one, as JSON."""
+    """What is kept of a background job: never its prompt."""
 
     id: str
     account_id: str
@@ -62,7 +82,7 @@ class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str = ""
     type: str = ""
     message: str = ""
-    data: tuple[dict[str, str], ...] = ()
+    pictures: tuple[JobPicture, ...] = ()
 
 
 class JobStore(Protocol):

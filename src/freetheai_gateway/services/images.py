@@ -29,13 +29,14 @@ from freetheai_gateway.domain.places import Place
 from freetheai_gateway.domain.pools import Upstream
 from freetheai_gateway.domain.usage import cost_micro_usd
 from freetheai_gateway.errors import GatewayError, InvalidRequest
-from freetheai_gateway.jsonc import encode
 from freetheai_gateway.services.admit import Admission
 from freetheai_gateway.services.attempts import Asker, Course
 from freetheai_gateway.services.directory import Directory, Offer
 from freetheai_gateway.services.dispatch import DROPPED, dropped_header, goes_on
-from freetheai_gateway.services.image_ports import Ask, OnPartial, PictureFetcher, PictureVault
+from freetheai_gateway.services.held_pictures import HeldPictures, Holding
+from freetheai_gateway.services.image_ports import Ask, ImageMaker, OnPartial, PictureFetcher, PictureVault
 from freetheai_gateway.services.limit_headers import limit_lines
+from freetheai_gateway.services.picture_answers import send_end, send_part, send_reply
 from freetheai_gateway.services.ports import Ledger, Sink
 from freetheai_gateway.services.provider_errors import provider_timed_out
 from freetheai_gateway.services.settle import Settlement
@@ -78,6 +79,7 @@ class Images:
         policy: ImagePolicy,
         vault: PictureVault,
         fetcher: PictureFetcher | None = None,
+        held: HeldPictures | None = None,
     ) -> None:
         self._directory = directory
         self._admission = admission
@@ -86,6 +88,8 @@ class Images:
         self._vault = vault
         self._fetcher = fetcher
         self.policy = policy
+        self.held = held or HeldPictures()
+        """What results take in this process."""
 
     async def admit(self, request: ImageRequest, caller: Caller, trace: Trace, size_bytes: int) -> Commission:
         """Check a request and take a slot for it. Raises `InvalidRequest`, `AccessDenied`, `LimitExceeded` and kin."""
@@ -111,16 +115,21 @@ class Images:
     async def answer(self, commission: Commission, sink: Sink) -> None:
         """Make the pictures and send them. Raises the `GatewayError` that the client is to see."""
         sink.add_lines(commission.limit_lines)
-        await settled(commission.settlement, lambda: self._send(commission, sink), sink.interruption)
+        with self.held.open() as holding:
+            work = self._stream if commission.request.streamed else self._send
+            await settled(commission.settlement, lambda: work(commission, sink, holding), sink.interruption)
 
-    async def make(self, commission: Commission, on_partial: OnPartial | None = None) -> Made:
-        """Make the pictures within the deadline. Raises the `GatewayError` that the client is to see."""
+    async def make(self, commission: Commission, holding: Holding, on_partial: OnPartial | None = None) -> Made:
+        """Make the pictures within the deadline; `holding` is the caller's to close.
+
+        Raises the `GatewayError` that the client is to see.
+        """
         trace = commission.trace
         trace.begin_wait()
         try:
             async with asyncio.timeout(self.policy.deadline_s):
                 order = await self._with_links(commission.request)
-                made = await self._ask_around(commission, order, on_partial)
+                made = await self._ask_around(commission, order, holding, on_partial)
         except TimeoutError:
             trace.outcome = "total_timeout"
             raise provider_timed_out(trace) from None
@@ -131,34 +140,27 @@ class Images:
         commission.settlement.note_usage(made.usage, delivered=True, output_tokens=0)
         return replace(made, adjusted=(*commission.request.order.adjusted, *made.adjusted))
 
-    async def render(self, commission: Commission, made: Made) -> dict[str, object]:
-        """Render a whole reply; pictures go into the vault where the client wants URLs."""
-        urls = []
-        if commission.request.wants_url and "response_format" not in made.adjusted:
-            urls = [await self._vault.put(each.picture) for each in made.pictures]
-        return render_images(made, commission.model.id, int(commission.trace.started_wall), urls)
+    async def keep(self, picture: Picture) -> str:
+        """Keep a picture under an address that needs no key; gives the address."""
+        return await self._vault.address(await self._vault.keep(picture))
 
-    async def _send(self, commission: Commission, sink: Sink) -> None:
-        if commission.request.streamed:
-            await self._stream(commission, sink)
-            return
-        made = await self.make(commission)
-        body = await self.render(commission, made)
+    async def _send(self, commission: Commission, sink: Sink, holding: Holding) -> None:
+        made = await self.make(commission, holding)
+        urls = [await self.keep(each.picture) for each in made.pictures] if wants_urls(commission, made) else []
+        body = render_images(made, commission.model.id, int(commission.trace.started_wall), urls)
         if made.adjusted:
             sink.add_headers(((DROPPED, dropped_header(made.adjusted)),))
-        commission.settlement.succeed()
-        await sink.reply(encode(body))
+        await send_reply(sink, body, self.held, commission.settlement.succeed)
 
-    async def _stream(self, commission: Commission, sink: Sink) -> None:
+    async def _stream(self, commission: Commission, sink: Sink, holding: Holding) -> None:
         operation, created = commission.request.order.operation, int(commission.trace.started_wall)
 
-        async def send_partial(picture: Picture, index: int) -> None:
-            await sink.write(render_partial(picture, index, operation, created))
+        async def on_partial(picture: Picture, index: int) -> None:
+            await send_part(sink, render_partial(picture, index, operation, created), self.held)
 
         sink.keep_alive(_KEEPALIVE)
-        made = await self.make(commission, send_partial)
-        commission.settlement.succeed()
-        await sink.finish(render_completed(made, operation, created))
+        made = await self.make(commission, holding, on_partial)
+        await send_end(sink, render_completed(made, operation, created), self.held, commission.settlement.succeed)
 
     async def _with_links(self, request: ImageRequest) -> Order:
         """Fetch the inputs that the client only points at; those that came as bytes stand before them."""
@@ -174,7 +176,9 @@ class Images:
             order = order.with_picture(picture)
         return order
 
-    async def _ask_around(self, commission: Commission, order: Order, on_partial: OnPartial | None) -> Made:
+    async def _ask_around(
+        self, commission: Commission, order: Order, holding: Holding, on_partial: OnPartial | None
+    ) -> Made:
         """Ask one provider after the other, as `docs/failover.md` says for calls that cost money."""
         trace, caller = commission.trace, commission.trace.caller
         assert caller is not None
@@ -187,7 +191,8 @@ class Images:
             try:
                 if place.repeats:
                     await asyncio.sleep(course.pause_s())
-                made = await self._ask(place, commission, order, on_partial)
+                ask = self._ask(place, commission, order)
+                made = await self._maker(place, commission).make(replace(ask, on_partial=on_partial, held=holding))
                 place.succeeded()
             except GatewayError as error:
                 failure = error
@@ -202,14 +207,19 @@ class Images:
             finally:
                 del failure  # it knows this frame
 
-    async def _ask(self, place: Place, commission: Commission, order: Order, on_partial: OnPartial | None) -> Made:
+    def _ask(self, place: Place, commission: Commission, order: Order) -> Ask:
+        """Begin a call of a provider."""
         trace, upstream = commission.trace, place.seat.upstream
         trace.mishap = None
-        trace.provider, trace.upstream_model = upstream.provider, upstream.model
+        edits = order.operation is Operation.EDIT
+        model = upstream.edit_model if edits and upstream.edit_model else upstream.model
+        trace.provider, trace.upstream_model = upstream.provider, model
         trace.attempts += 1
         commission.settlement.upstream = upstream
-        maker = commission.offer.image_makers[upstream.provider]
-        return await maker.make(Ask(order, upstream.model, place.key.index, trace, on_partial))
+        return Ask(order, model, place.key.index, trace)
+
+    def _maker(self, place: Place, commission: Commission) -> ImageMaker:
+        return commission.offer.image_makers[place.seat.upstream.provider]
 
     def _charge(self, place: Place, made: Made) -> None:
         if place.seat.provider.counts:
@@ -220,6 +230,11 @@ class Images:
                 self._clock.monotonic(),
                 self._clock.wall(),
             )
+
+
+def wants_urls(commission: Commission, made: Made) -> bool:
+    """Whether the client gets addresses: it asked for them, and the model is none that never gives any."""
+    return commission.request.wants_url and "response_format" not in made.adjusted
 
 
 async def settled(

@@ -187,6 +187,11 @@ class Provider(Protocol):
         """What it speaks, the one to translate into first."""
         ...
 
+    @property
+    def fetches(self) -> Sequence[str]:
+        """Beginnings of the addresses of pictures that it fetches by itself; `""` begins every one."""
+        ...
+
     def readiness(self) -> Readiness:
         """Whether it can be called now."""
         ...
@@ -235,6 +240,10 @@ class Sink(Protocol):
 
     async def reply(self, body: bytes) -> None:
         """Send a whole JSON answer with status 200."""
+        ...
+
+    async def begin(self, size: int) -> None:
+        """Begin a JSON answer of so many bytes with status 200; `write` and `finish` send them."""
         ...
 
     def interruption(self) -> GatewayError:

@@ -72,8 +72,8 @@ def from_transport(failed: UpstreamFailed, trace: Trace) -> GatewayError:
     return provider_timed_out(trace) if failed.failure in _TIMEOUTS else provider_failed(trace)
 
 
-def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace) -> GatewayError:
-    """Translate a reply that is none."""
+def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace, *, begun: bool = False) -> GatewayError:
+    """Translate a reply that is none; where it has `begun` the client has a part of it, and it failed, whatever it says."""
     trace.cause = str(fault) or "the provider reported an error inside its reply"
     if isinstance(fault, MalformedReply):
         trace.outcome = MALFORMED
@@ -82,7 +82,7 @@ def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace) -> Gatew
     trace.outcome = ERROR_IN_REPLY
     trace.mishap = Mishap(HTTP, status=fault.status) if fault.status else Mishap(ERROR_IN_REPLY)
     match blame_of(fault.status):
-        case Blame.BUSY:
+        case Blame.BUSY if not begun:
             return provider_busy(trace.model)
         case Blame.TIMEOUT:
             return provider_timed_out(trace)

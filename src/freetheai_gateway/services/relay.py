@@ -51,7 +51,7 @@ async def relay_stream(attempt: Attempt, exchange: Exchange) -> None:
     except UpstreamFailed as failed:
         raise from_transport(failed, exchange.trace) from failed
     except (MalformedReply, UpstreamSaidError) as fault:
-        raise from_fault(fault, exchange.trace) from fault
+        raise from_fault(fault, exchange.trace, begun=attempt.begun) from fault
     finally:
         if stream is not None:
             exchange.settlement.note_usage(

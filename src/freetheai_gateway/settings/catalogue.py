@@ -45,6 +45,8 @@ class Tier(Table, frozen=True, kw_only=True):
     """0 = no cap, whatever `access.daily_requests` says."""
     tokens_per_minute: Positive | None = None
     images_per_day: Positive | None = None
+    image_cooldown_s: Duration | None = None
+    """Seconds from one request for images to the next."""
 
 
 class Family(Table, frozen=True, kw_only=True):
@@ -109,6 +111,8 @@ class Provider(Table, frozen=True, kw_only=True):
     limits_per_key: KeyLimits = KeyLimits()
     daily_budget_usd: Dollars = 0.0
     shared_with_members: bool = True
+    fetches_image_urls: bool | None = None
+    """Whether it fetches pictures that chat requests point at; `None` = as its kind does."""
     headers: tuple[
         tuple[Annotated[str, Form(forms.header_name)], Annotated[Secret, Form(forms.header_value)]], ...
     ] = ()
@@ -154,6 +158,8 @@ class Upstream(Table, frozen=True, kw_only=True):
 
     provider: Annotated[str, Form(forms.provider_name)]
     model: Word
+    edit_model: OptionalWord = ""
+    """Images: the vendor's name for edits where it is another one; empty = `model`."""
     priority: Positive = 1
     weight: Weight = 1.0
     price_usd: Price = Price()

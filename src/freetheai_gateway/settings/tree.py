@@ -133,7 +133,11 @@ class Images(Table, frozen=True, kw_only=True):
     keep_s: Annotated[float, Bounds(above=0, at_most=ONE_HOUR_S)] = 3600.0
     max_pixels: Positive = 25_000_000
     fetch_input_urls: bool = False
+    strip_metadata: bool = False
+    """Whether Exif and the like are taken out of pictures that are sent in."""
     deadline_s: Duration = 170.0
+    max_held_bytes: Annotated[int, Bounds(at_least=1_048_576)] = 134_217_728
+    """Bytes of results that one process holds; above, results wait at their providers."""
 
 
 class UsageRetention(Table, frozen=True, kw_only=True):

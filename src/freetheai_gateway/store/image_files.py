@@ -42,13 +42,21 @@ class ImageFiles(msgspec.Struct, frozen=True):
     base_url: Callable[[], str]
     """Where members reach the gateway, up to and with `/v1`."""
 
-    async def put(self, picture: Picture) -> str:
-        """Keep a picture; gives its address, which holds for `keep_s`."""
+    async def keep(self, picture: Picture) -> str:
+        """Keep a picture for `keep_s`; gives its name."""
         name = f"img_{secrets.token_hex(16)}.{picture.extension}"
         await asyncio.to_thread(self._write, name, picture.data)
+        return name
+
+    async def address(self, name: str) -> str:
+        """Give an address that holds for `keep_s` and needs no key."""
         expires = int(self.clock.wall() + self.keep_s)
         signature = await asyncio.to_thread(self._sign, name, expires)
         return f"{self.base_url()}/images/files/{name}?expires={expires}&signature={signature}"
+
+    async def load(self, name: str) -> bytes | None:
+        """Read a picture that was kept; `None` once it was deleted."""
+        return await asyncio.to_thread(self._load, name)
 
     async def read(self, name: str, expires: str, signature: str) -> bytes | None:
         """Read a picture by what its address says; `None` where that is wrong, too old, or the file is gone."""
@@ -117,6 +125,9 @@ class ImageFiles(msgspec.Struct, frozen=True):
             return None
         if expires < self.clock.wall():
             return None
+        return self._load(name)
+
+    def _load(self, name: str) -> bytes | None:
         try:
             return (self.directory / name).read_bytes()
         except FileNotFoundError:

@@ -1,6 +1,9 @@
 """Scripted image providers, written from their public documentation, each an `UpstreamClient` without a socket.
 
-`mood` is how a vendor behaves: `good`, `moderated`, `failed`, `busy` (429), `garbage` (a result that is no picture).
+`mood` is how a vendor behaves: `good`, `moderated`, `failed`, `busy` (429), `garbage` (a result that is no picture),
+`hiccups` (each question about a job, and each fetching of a result, fails the first time: 502, or a broken connection),
+`lost` (each of them is answered with 503), `flagged` (moderated by an HTTP error of their own form: `ark`, `fal`).
+`moods` are those of the next requests, one by one.
 Every request is kept, so that a test can say what exactly went out.
 """
 
@@ -9,8 +12,8 @@ from base64 import b64encode
 from collections.abc import Callable
 
 from freetheai_gateway.jsonc import encode
-from freetheai_gateway.services.ports import UpstreamRequest
-from freetheai_gateway.testing.ports import FakeReply
+from freetheai_gateway.services.ports import Failure, Phase, UpstreamFailed, UpstreamRequest
+from freetheai_gateway.testing.ports import FakeReply, Pause
 
 BFL, FAL = "https://api.bfl.ai", "https://queue.fal.run"
 _THRICE = 3
@@ -25,8 +28,12 @@ class ImageVendor:
         self.mood = mood
         self.requests: list[UpstreamRequest] = []
         self.looks = 0
-        """How often a job was asked for."""
+        """How often the newest job was asked for."""
         self.looked_thrice = asyncio.Event()
+        self._asked: set[str] = set()
+        self.moods: list[str] = []
+        self.hold: Pause | None = None
+        """Where every request stays."""
 
     @property
     def base64(self) -> str:
@@ -36,6 +43,17 @@ class ImageVendor:
     async def send(self, request: UpstreamRequest) -> FakeReply:
         """Answer as the vendor does."""
         self.requests.append(request)
+        if self.moods:
+            self.mood = self.moods.pop(0)
+        if self.mood == "lost" and request.method == "GET":
+            return _said({"error": {"message": "No."}}, status=503)
+        if self.hold is not None:
+            await self.hold.hold()
+        if self.mood == "hiccups" and request.method == "GET" and request.target not in self._asked:
+            self._asked.add(request.target)
+            if len(self._asked) % 2:
+                return _said({"error": {"message": "Bad gateway."}}, status=502)
+            raise UpstreamFailed(Failure.CLOSED, Phase.HEAD)
         if request.target.startswith("/result.png"):
             return FakeReply(b"not a picture" if self.mood == "garbage" else self.picture, content_type=b"image/png")
         if self.mood == "busy":
@@ -93,6 +111,7 @@ class BflVendor(ImageVendor):
     def answer(self, request: UpstreamRequest) -> FakeReply:
         """Give a job, then `Pending`, then the end."""
         if request.method == "POST":
+            self.looks = 0
             return _said({"id": "j1", "polling_url": f"{BFL}/v1/get_result?id=j1"})
         self.looks += 1
         if self.looks == 1:
@@ -110,6 +129,7 @@ class FalVendor(ImageVendor):
         """Give a job, its states, its result."""
         job = f"{FAL}/fal-ai/flux/requests/r1"
         if request.method == "POST":
+            self.looks = 0
             urls = {"status_url": f"{job}/status", "response_url": job, "cancel_url": f"{job}/cancel"}
             return _said({"request_id": "r1", **urls})
         if request.method == "PUT":
@@ -122,6 +142,9 @@ class FalVendor(ImageVendor):
                 return _said({"status": "IN_QUEUE", "queue_position": 2}, status=202)
             failed = {"error": "The worker died.", "error_type": "internal"} if self.mood == "failed" else {}
             return _said({"status": "COMPLETED", **failed})
+        if self.mood == "flagged":
+            fault = {"loc": ["body", "prompt"], "msg": "Flagged.", "type": "content_policy_violation"}
+            return _said({"detail": [fault]}, status=422)
         flagged = self.mood == "moderated"
         return _said({"images": [{"url": _DELIVERY, "width": 1, "height": 1}], "has_nsfw_concepts": [flagged]})
 
@@ -134,6 +157,9 @@ class ArkVendor(ImageVendor):
         faults = {"moderated": "OutputImageSensitiveContentDetected", "failed": "InternalServiceError"}
         if self.mood in faults:
             return _said({"data": [{"error": {"code": faults[self.mood], "message": "No."}}]})
+        if self.mood == "flagged":
+            fault = {"code": "InputTextSensitiveContentDetected", "message": "No.", "type": "BadRequest"}
+            return _said({"error": fault}, status=400)
         usage = {"generated_images": 1, "output_tokens": 4096, "total_tokens": 4096}
         return _said({"data": [{"b64_json": self.base64, "size": "2048x2048"}], "usage": usage})
 

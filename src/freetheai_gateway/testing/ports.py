@@ -185,6 +185,10 @@ class RecordingSink:
         """Keep the answer."""
         await self._take("reply", body)
 
+    async def begin(self, size: int) -> None:
+        """Keep the length."""
+        self.headers[b"content-length"] = b"%d" % size
+
     def interruption(self) -> GatewayError:
         """Give the reason."""
         return self._reason
@@ -228,6 +232,7 @@ class FakeProvider:
     key_limits: KeyLimits = field(default_factory=KeyLimits)
     daily_budget_micro_usd: int = 0
     shared_with_members: bool = True
+    fetches: Sequence[str] = ("",)
     state: Readiness = Readiness.READY
     origin: Origin = field(default_factory=lambda: Origin("https", "upstream.invalid", 443))
 

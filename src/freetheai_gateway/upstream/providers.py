@@ -64,23 +64,35 @@ class Api:
     version_path: str = ""
     headers: Headers = ()
     lists_models: bool = True
+    fetches: tuple[str, ...] = ()
+    """Beginnings of the addresses of pictures that it fetches by itself."""
 
+
+_EVERYTHING = ("",)
+_GOOGLE_FILES = ("https://generativelanguage.googleapis.com/", "gs://")
 
 APIS: Mapping[str, Api] = {
     "openai": Api(
         paths={
             DialectName.OPENAI_CHAT: _fixed("/chat/completions"),
             DialectName.OPENAI_EMBEDDINGS: _fixed("/embeddings"),
-        }
+        },
+        fetches=_EVERYTHING,
     ),
-    "openai-responses": Api(paths={DialectName.OPENAI_RESPONSES: _fixed("/responses")}),
+    "openai-responses": Api(paths={DialectName.OPENAI_RESPONSES: _fixed("/responses")}, fetches=_EVERYTHING),
     "anthropic": Api(
         paths={DialectName.ANTHROPIC_MESSAGES: _fixed("/v1/messages")},
         credential=_x_api_key,
         version_path="/v1",
         headers=((b"anthropic-version", b"2023-06-01"),),
+        fetches=_EVERYTHING,
     ),
-    "gemini": Api(paths={DialectName.GEMINI: _gemini_path}, credential=_x_goog_api_key, version_path="/v1beta"),
+    "gemini": Api(
+        paths={DialectName.GEMINI: _gemini_path},
+        credential=_x_goog_api_key,
+        version_path="/v1beta",
+        fetches=_GOOGLE_FILES,
+    ),
     "openai-images": Api(paths={}),
     "gemini-images": Api(paths={}, credential=_x_goog_api_key, version_path="/v1beta"),
     "bfl": Api(paths={}, credential=_x_key, version_path="/v1", lists_models=False),
@@ -103,6 +115,8 @@ class ProviderConfig:
     daily_budget_micro_usd: int = 0
     timeouts: Timeouts = field(default_factory=Timeouts)
     shared_with_members: bool = True
+    fetches_image_urls: bool | None = None
+    """Whether it fetches every address of a picture; `None` = as its kind does."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
@@ -132,6 +146,9 @@ class HTTPProvider:
         self._dialects = tuple(self._api.paths)
         if self._api.version_path:
             self._base_path = self._base_path.removesuffix(self._api.version_path)
+        own = config.fetches_image_urls
+        self.fetches = self._api.fetches if own is None else _EVERYTHING if own else ()
+        """Beginnings of the addresses of pictures that it fetches by itself."""
         self._headers = [_call_headers(self._api, key, config.headers) for key in config.api_keys]
 
     @property

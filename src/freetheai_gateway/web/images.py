@@ -1,8 +1,9 @@
 """The image routes: generations and edits, background jobs, and the files under signed addresses."""
 
+import asyncio
 from typing import Protocol
 
-from freetheai_gateway.dialects.openai_images import parse_request
+from freetheai_gateway.dialects.openai_images import ImageRequest, parse_request
 from freetheai_gateway.domain.images import Operation
 from freetheai_gateway.errors import NotFound
 from freetheai_gateway.jsonc import encode
@@ -15,6 +16,8 @@ from freetheai_gateway.web.query import read_fields
 from freetheai_gateway.web.request import Request
 from freetheai_gateway.web.response import JSON, Response
 
+_READ_AT_ONCE_BYTES = 512 * 1024
+"""Up to here reading takes under a millisecond."""
 _POLL_AFTER = (b"retry-after", b"2")
 _PRIVATE = (b"cache-control", b"no-store")
 
@@ -60,9 +63,11 @@ class ImageRoutes:
         trace = response.trace
         trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         job = await self._jobs.find(request.params["id"], trace.caller)
-        working = job.status in {"pending", "running"}
-        headers = (JSON, _PRIVATE, _POLL_AFTER) if working else (JSON, _PRIVATE)
-        await response.send_whole(202 if working else 200, headers, encode(render_job(job)))
+        if job.status in {"pending", "running"}:
+            await response.send_whole(202, (JSON, _PRIVATE, _POLL_AFTER), encode(render_job(job)))
+            return
+        response.add_headers((_PRIVATE,))
+        await self._jobs.show(job, response)
 
     async def show_file(self, request: Request, response: Response) -> None:
         """`GET /v1/images/files/{name}`: no key is asked for, the address itself is signed."""
@@ -84,19 +89,28 @@ class ImageRoutes:
         trace = response.trace
         trace.caller = await self._authenticator.caller(presented_key(request.headers), request.sender)
         with self._crowd.place(request, self._max_body_bytes) as place:
-            await self._answer(operation, await place.read_body(), request, response)
+            body = await place.read_body()
+            wanted = await self._read(request, body, operation)
+            if not wanted.in_background:
+                commission = await self._images.admit(wanted, trace.caller, trace, len(body))
+                del body
+                await self._images.answer(commission, response)
+                return
+            await self._begin(wanted, response, len(body))
 
-    async def _answer(self, operation: Operation, body: bytes, request: Request, response: Response) -> None:
+    async def _read(self, request: Request, body: bytes, operation: Operation) -> ImageRequest:
+        """Read what is asked; megabytes in a thread, where the interpreter lets others run between the pieces."""
+        content_type = request.header(b"content-type").decode("latin-1")
+        rules = self._images.policy.rules
+        if len(body) < _READ_AT_ONCE_BYTES:
+            return parse_request(body, content_type, operation, rules)
+        return await asyncio.to_thread(parse_request, body, content_type, operation, rules)
+
+    async def _begin(self, wanted: ImageRequest, response: Response, size_bytes: int) -> None:
         trace = response.trace
         assert trace.caller is not None
-        content_type = request.header(b"content-type").decode("latin-1")
-        wanted = parse_request(body, content_type, operation, self._images.policy.rules)
-        if not wanted.in_background:
-            commission = await self._images.admit(wanted, trace.caller, trace, len(body))
-            await self._images.answer(commission, response)
-            return
         job_trace = self._jobs.trace_of(trace)
-        commission = await self._images.admit(wanted, trace.caller, job_trace, len(body))
+        commission = await self._images.admit(wanted, trace.caller, job_trace, size_bytes)
         response.add_lines(commission.limit_lines)
         job = await self._jobs.start(commission)
         trace.model = job.model

@@ -24,6 +24,7 @@ class Response:
     __slots__ = (
         "_connection",
         "_finished",
+        "_is_sized",
         "_keepalive_s",
         "_last_write",
         "_lines",
@@ -47,6 +48,7 @@ class Response:
         self._lines = b""
         self._started = False
         self._finished = False
+        self._is_sized = False
         self._last_write = 0.0
         self._sign_of_life = b""
         self._sign_task: asyncio.Task[None] | None = None
@@ -116,6 +118,13 @@ class Response:
         """Send a whole JSON answer with status 200."""
         return self._send_at_once(200, _JSON_LINE, body)
 
+    async def begin(self, size: int) -> None:
+        """Begin a JSON answer of so many bytes with status 200; `write` and `finish` send them."""
+        self._is_sized = True
+        headers = (JSON, (b"content-length", b"%d" % size))
+        lines = self._begin(200, b"")
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers, "lines": lines})
+
     async def send_whole(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a whole answer; its length is added."""
         await self._send_at_once(status, render_lines(headers), body)
@@ -131,6 +140,8 @@ class Response:
         await self._end()
         self._trace.status, self._trace.code = error.status, error.code
         request_id = self._trace.request_id
+        if self._is_sized:
+            raise error  # nothing fits behind a body whose length is said: the edge cuts the connection off
         if self._started:
             event = self.dialect.render_stream_error(error, request_id, self._trace.reply_id)
             await self._send({"type": "http.response.body", "body": event})

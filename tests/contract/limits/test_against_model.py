@@ -19,6 +19,8 @@ LONG_S = 1_000_000.0
 STEP_S = 0.25
 """All times are multiples of this; the model finds the end of a wait by trying them."""
 
+COOLDOWN_S = 20.0
+
 CHOICES = [
     Limits(requests_per_minute=3, concurrency=1),
     Limits(requests_per_minute=6, concurrency=2, daily_requests=8),
@@ -27,6 +29,8 @@ CHOICES = [
     Limits(concurrency=2),
     Limits(concurrency=2, images_per_day=4),
     Limits(requests_per_minute=9, daily_requests=20, images_per_day=7),
+    Limits(concurrency=2, image_cooldown_s=COOLDOWN_S),
+    Limits(concurrency=3, images_per_day=9, image_cooldown_s=3 * COOLDOWN_S),
     Limits(),
 ]
 
@@ -38,6 +42,7 @@ class Held:
     limits: Limits
     day: int
     images: int
+    at_s: float
 
 
 @dataclass
@@ -49,6 +54,8 @@ class Model:
     running: list[Held] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     images: list[int] = field(default_factory=list)
+    cooling: Held | None = None
+    """The newest admission for images under a cool-down, until it turns out to have made none."""
 
     def used(self, rule: Rule, now_s: float, day: int) -> int:
         """Recount one rule."""
@@ -66,14 +73,28 @@ class Model:
             case Rule.IMAGES_PER_DAY:
                 of_today = (held for held in self.running if held.limits.images_per_day is not None)
                 return self.images.count(day) + sum(held.images for held in of_today if held.day == day)
+            case Rule.IMAGE_COOLDOWN:
+                return int(self.cools_s(COOLDOWN_S, now_s) > 0)
+
+    def cools_s(self, cooldown_s: float, now_s: float) -> float:
+        """Tell what is left of a cool-down of this length."""
+        return self.cooling.at_s + cooldown_s - now_s if self.cooling is not None else 0.0
+
+    def refusals_for_images(self, limits: Limits, now_s: float, wall_s: float, images: int) -> list[Refusal]:
+        """Try the rules that only requests for images know."""
+        refusals = []
+        cap, used = limits.images_per_day, self.used(Rule.IMAGES_PER_DAY, now_s, int(wall_s // 86_400))
+        if cap is not None and images and used + images > cap:
+            refusals.append(Refusal(Rule.IMAGES_PER_DAY, cap, used, 86_400.0 - wall_s % 86_400.0))
+        cooldown_s = limits.image_cooldown_s
+        if cooldown_s is not None and images and (left_s := self.cools_s(cooldown_s, now_s)) > 0:
+            refusals.append(Refusal(Rule.IMAGE_COOLDOWN, 1, 1, left_s))
+        return refusals
 
     def decide(self, limits: Limits, now_s: float, wall_s: float, images: int) -> Held | Refusal:
         """Try every rule; the longest wait speaks, concurrency only when alone."""
         day = int(wall_s // 86_400)
-        refusals = []
-        cap, used = limits.images_per_day, self.used(Rule.IMAGES_PER_DAY, now_s, day)
-        if cap is not None and images and used + images > cap:
-            refusals.append(Refusal(Rule.IMAGES_PER_DAY, cap, used, 86_400.0 - wall_s % 86_400.0))
+        refusals = self.refusals_for_images(limits, now_s, wall_s, images)
         for rule_ in (Rule.DAILY_REQUESTS, Rule.REQUESTS_PER_MINUTE, Rule.TOKENS_PER_MINUTE):
             limit = getattr(limits, rule_.value)
             if limit is not None and (used := self.used(rule_, now_s, day)) >= limit:
@@ -89,8 +110,10 @@ class Model:
             return max(refusals, key=lambda refusal: refusal.retry_after_s)
         if limits.concurrency is not None and len(self.running) >= limits.concurrency:
             return Refusal(Rule.CONCURRENCY, limits.concurrency, len(self.running), 1.0)
-        held = Held(limits, day, images)
+        held = Held(limits, day, images, now_s)
         self.running.append(held)
+        if images and limits.image_cooldown_s is not None:
+            self.cooling = held
         if limits.requests_per_minute is not None:
             self.requests.append(now_s)
         return held
@@ -98,6 +121,8 @@ class Model:
     def settle(self, held: Held, now_s: float, *, delivered: bool, tokens: int, images: int) -> None:
         """Note what a request left behind."""
         self.running = [other for other in self.running if other is not held]
+        if not images and self.cooling is held:
+            self.cooling = None
         if delivered and held.limits.daily_requests is not None:
             self.answers.append(held.day)
         if held.limits.images_per_day is not None:
@@ -143,7 +168,7 @@ class MemoryMachine(RuleBasedStateMachine):
 
     def counts(self) -> dict[Rule, int]:
         """Ask the limiter what is used."""
-        everything = Limits(100, 100, 100, 100, 100)
+        everything = Limits(100, 100, 100, 100, 100, COOLDOWN_S)
         standings = self.loop.run_until_complete(self.limiter.standings_of({"acc_1": everything}))["acc_1"]
         return {standing.rule: standing.used for standing in standings}
 

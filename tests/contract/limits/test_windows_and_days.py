@@ -1,5 +1,6 @@
 """What counts, rule by rule (design section 5), against the `Limiter` port alone."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -285,6 +286,53 @@ async def test_images_when_the_cap_is_spent_then_requests_for_none_pass_and_midn
     assert await used_images(limiter, limits) == 2
 
 
+# --- the cool-down of images ----------------------------------------------------------------------------------
+
+COOLDOWN = Limits(image_cooldown_s=30.0)
+
+
+async def admitted_for_images(limiter: Limiter, limits: Limits = COOLDOWN) -> Lease:
+    outcome = await limiter.admit("acc_1", limits, images=1)
+    assert not isinstance(outcome, Refusal)
+    return outcome
+
+
+async def test_cooldown_when_images_were_asked_for_then_the_next_waits_for_its_end_and_others_do_not(
+    limiter: Limiter, clock: FakeClock
+) -> None:
+    """From the admission on, whether it still runs or is done; chat and other accounts are not concerned."""
+    lease = await admitted_for_images(limiter)
+    clock.advance(10)
+    assert await limiter.admit("acc_1", COOLDOWN, images=1) == Refusal(Rule.IMAGE_COOLDOWN, 1, 1, 20.0)
+    lease.settle(delivered=True, images=1)
+    assert await limiter.admit("acc_1", COOLDOWN, images=2) == Refusal(Rule.IMAGE_COOLDOWN, 1, 1, 20.0)
+    assert not isinstance(await limiter.admit("acc_2", COOLDOWN, images=1), Refusal)
+    await finished(limiter, COOLDOWN)
+    assert (await limiter.standings_of({"acc_1": COOLDOWN}))["acc_1"] == (Standing(Rule.IMAGE_COOLDOWN, 1, 1, 20.0),)
+    clock.advance(20)
+    await admitted_for_images(limiter)
+
+
+async def test_cooldown_when_no_image_was_made_then_it_is_given_back(limiter: Limiter, clock: FakeClock) -> None:
+    """A failure of the provider costs no waiting; what ends late does not end a later one's."""
+    (await admitted_for_images(limiter)).settle(delivered=False)
+    first = await admitted_for_images(limiter)
+    clock.advance(30)
+    second = await admitted_for_images(limiter)
+    first.settle(delivered=False)
+    assert isinstance(await limiter.admit("acc_1", COOLDOWN, images=1), Refusal)
+    second.settle(delivered=False)
+    assert (await limiter.standings_of({"acc_1": COOLDOWN}))["acc_1"] == (Standing(Rule.IMAGE_COOLDOWN, 1, 0, 0.0),)
+
+
+async def test_cooldown_when_many_ask_at_once_then_one_is_admitted(limiter: Limiter) -> None:
+    """No matter how many slots there are."""
+    limits = replace(COOLDOWN, concurrency=50)
+    outcomes = await asyncio.gather(*(limiter.admit("acc_1", limits, images=1) for _ in range(50)))
+    assert sum(not isinstance(outcome, Refusal) for outcome in outcomes) == 1
+    assert {outcome.rule for outcome in outcomes if isinstance(outcome, Refusal)} == {Rule.IMAGE_COOLDOWN}
+
+
 # --- the ledger -----------------------------------------------------------------------------------------------
 
 
@@ -346,7 +394,7 @@ async def test_concurrency_when_the_limit_falls_below_what_runs_then_it_refuses_
 # --- all rules together ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", list(Rule))
+@pytest.mark.parametrize("rule", [rule for rule in Rule if rule is not Rule.IMAGE_COOLDOWN])
 async def test_admission_when_one_rule_refuses_then_no_other_is_charged(limiter: Limiter, rule: Rule) -> None:
     """After fifty refusals by one rule, every rule has its whole limit."""
     whole = Limits(requests_per_minute=1, tokens_per_minute=1, concurrency=1, daily_requests=1, images_per_day=1)

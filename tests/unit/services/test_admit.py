@@ -282,6 +282,11 @@ async def test_guard_when_a_key_only_collects_refusals_then_it_is_not_looked_at(
             "Starter",
             "5 answers a day are allowed on tier Starter; try again after 00:00 UTC, in 24 h 0 min.",
         ),
+        (
+            Refusal(Rule.IMAGE_COOLDOWN, 1, 1, 11.2),
+            "Starter",
+            "1 request for images in each cool-down is allowed on tier Starter; try again in 12 s.",
+        ),
     ],
 )
 def test_limit_error_says_rule_tier_and_wait(refusal: Refusal, tier: str, words: str) -> None:
@@ -301,6 +306,7 @@ def test_limit_error_says_rule_tier_and_wait(refusal: Refusal, tier: str, words:
         (Rule.TOKENS_PER_MINUTE, "rate_limit_error", False),
         (Rule.CONCURRENCY, "concurrency_limit_error", False),
         (Rule.DAILY_REQUESTS, "daily_limit_error", True),
+        (Rule.IMAGE_COOLDOWN, "rate_limit_error", False),
     ],
 )
 def test_limit_error_has_the_type_of_its_rule(rule: Rule, type_: str, useless: bool) -> None:

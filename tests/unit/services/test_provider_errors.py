@@ -7,6 +7,7 @@ import pytest
 
 from freetheai_gateway.dialects.complaint import parse_complaint
 from freetheai_gateway.dialects.protocol import MalformedReply, UpstreamSaidError
+from freetheai_gateway.domain.failures import HTTP, Mishap
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.services.ports import Failure, Phase, UpstreamFailed
@@ -62,6 +63,13 @@ def test_fault_in_a_reply_is_a_failure_of_the_provider(trace: Trace) -> None:
     assert (trace.cause, trace.outcome) == ("the reply has no choices", "malformed")
     assert from_fault(UpstreamSaidError(), trace).status == 502
     assert trace.outcome == "error_in_reply"
+
+
+def test_fault_that_says_busy_is_a_failure_once_the_client_has_a_part_of_the_reply(trace: Trace) -> None:
+    """Before that another try may help; after it the answer is lost, and is to be reported if it happens again."""
+    assert from_fault(UpstreamSaidError(status=529), trace).status == 503
+    assert from_fault(UpstreamSaidError(status=529), trace, begun=True).message == FAILED
+    assert trace.mishap == Mishap(HTTP, status=529)
 
 
 @pytest.mark.parametrize(

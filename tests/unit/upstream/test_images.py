@@ -9,7 +9,8 @@ from PIL import Image
 
 from freetheai_gateway.app.images import MAKERS, make_image_maker
 from freetheai_gateway.dialects.openai_images import find_picture
-from freetheai_gateway.domain.images import Made, Operation, Order, Picture, Size, fit, nearest_ratio
+from freetheai_gateway.domain.images import Made, Operation, Order, Picture, Size, SizeRules, fit, nearest_ratio
+from freetheai_gateway.domain.outcomes import find_rule
 from freetheai_gateway.errors import ContentPolicyViolation, GatewayError, ProviderError, ProviderUnavailable
 from freetheai_gateway.jsonc import decode_any
 from freetheai_gateway.services.image_ports import Ask, ImageMaker, OnPartial
@@ -165,6 +166,15 @@ async def test_failure_when_the_provider_has_one_then_the_client_is_told_the_rig
     assert call.trace.mishap is not None
 
 
+@pytest.mark.parametrize("api", ["ark", "fal"])
+async def test_refusal_when_it_comes_as_an_http_error_in_the_vendors_own_words_then_it_is_about_the_content(
+    api: str,
+) -> None:
+    """A code in capitals and small letters, or the type of a validation error."""
+    with pytest.raises(ContentPolicyViolation):
+        await maker(api, VENDORS[api](picture().data, "flagged")).make(ask(api, generation()))
+
+
 @pytest.mark.parametrize("api", sorted(GENERATIONS))
 async def test_edit_when_ordered_then_the_input_goes_along_in_the_providers_form(api: str) -> None:
     """A form for OpenAI, base64 or a data URL for the others."""
@@ -179,7 +189,7 @@ async def test_edit_when_ordered_then_the_input_goes_along_in_the_providers_form
 
 
 LEFT_OUT: dict[str, set[str]] = {
-    "openai-images": {"response_format"},
+    "openai-images": {"response_format", "input_fidelity"},
     "gemini-images": {"quality", "background", "moderation", "input_fidelity", "mask"}
     | {"output_format", "output_compression", "size"},
     "bfl": {"quality", "background", "moderation", "input_fidelity", "mask", "output_format", "output_compression"},
@@ -229,6 +239,43 @@ async def test_job_when_the_client_leaves_then_fal_is_told_to_stop() -> None:
     assert (last.method, last.target) == ("PUT", "/fal-ai/flux/requests/r1/cancel")
 
 
+@pytest.mark.parametrize("api", ["bfl", "fal"])
+async def test_job_when_a_question_about_it_fails_in_passing_then_it_is_asked_again_and_not_ordered_anew(
+    api: str,
+) -> None:
+    """The picture is paid for: a bad gateway or a broken connection on the way to it must not lose it."""
+    vendor = VENDORS[api](picture().data, "hiccups")
+    call = ask(api, generation())
+    made = await maker(api, vendor).make(call)
+    assert [each.picture.size for each in made.pictures] == [Size(8, 8)]
+    assert sum(request.method == "POST" for request in vendor.requests) == 1
+    assert call.trace.mishap is None
+
+
+@pytest.mark.parametrize("api", ["bfl", "fal"])
+async def test_job_when_nothing_more_is_heard_of_it_then_it_counts_as_executed(api: str) -> None:
+    """A 503 on the way would else say that the order can be given again, and paid again."""
+    vendor = VENDORS[api](picture().data, "lost")
+    call = ask(api, generation())
+    with pytest.raises(GatewayError):
+        await maker(api, vendor).make(call)
+    assert call.trace.mishap is not None
+    assert find_rule(call.trace.mishap).executed
+    assert sum(request.method == "POST" for request in vendor.requests) == 1
+
+
+async def test_count_when_all_calls_fail_and_one_may_have_been_executed_then_the_order_is_not_given_again() -> None:
+    """One was refused for now, one failed inside: which of them ended last does not matter."""
+    for moods in (["busy", "failed"], ["failed", "busy"]):
+        vendor = VENDORS["ark"](picture().data, "good")
+        vendor.moods = list(moods)
+        call = ask("ark", Order(Operation.GENERATE, "A lighthouse", count=2))
+        with pytest.raises(ProviderError):
+            await maker("ark", vendor).make(call)
+        assert call.trace.mishap is not None
+        assert find_rule(call.trace.mishap).executed
+
+
 @pytest.mark.parametrize("api", ["gemini-images", "bfl", "ark"])
 async def test_count_when_a_provider_makes_one_at_a_time_then_it_is_asked_as_often(api: str) -> None:
     """Side by side, and all results in one reply."""
@@ -243,7 +290,7 @@ async def test_count_when_a_provider_makes_one_at_a_time_then_it_is_asked_as_oft
 )
 def test_size_when_fitted_then_it_is_within_what_is_taken(wanted: Size) -> None:
     """Sides in steps, the area between two bounds."""
-    fitted = fit(wanted, step=16, least=921_600, most=16_777_216)
+    fitted = fit(wanted, SizeRules(step=16, least=921_600, most=16_777_216))
     assert fitted.width % 16 == fitted.height % 16 == 0
     assert 921_600 <= fitted.pixels <= 16_777_216
 

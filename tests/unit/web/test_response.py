@@ -88,6 +88,28 @@ async def test_server_timing_tells_our_time_from_the_upstreams() -> None:
     assert case.trace.own_s == pytest.approx(0.0004)
 
 
+async def test_answer_of_a_known_length_when_it_comes_in_pieces_then_its_head_says_so() -> None:
+    """JSON, and as many bytes as were announced."""
+    case = Case()
+    await case.response.begin(7)
+    await case.response.write(b'{"a"')
+    await case.response.finish(b":1}")
+    assert dict(case.client.sent[0]["headers"]) == {b"content-type": b"application/json", b"content-length": b"7"}
+    assert case.client.body == b'{"a":1}'
+    assert (case.client.complete, case.trace.status) == (True, 200)
+
+
+async def test_answer_of_a_known_length_when_it_fails_midway_then_the_edge_is_told_to_cut_it_off() -> None:
+    """An error would be taken for the rest of the body."""
+    case = Case()
+    await case.response.begin(7)
+    await case.response.write(b'{"a"')
+    with pytest.raises(ProviderUnavailable):
+        await case.response.fail(ProviderUnavailable("The server is restarting.", code="restarting"))
+    assert case.client.body == b'{"a"'
+    assert (case.client.complete, case.trace.status, case.trace.code) == (False, 503, "restarting")
+
+
 async def test_stream_begins_with_its_first_bytes_and_ends_with_its_last() -> None:
     """Buffering proxies are told to let it pass."""
     case = Case()

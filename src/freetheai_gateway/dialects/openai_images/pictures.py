@@ -9,6 +9,8 @@ import re
 import msgspec
 
 from freetheai_gateway.dialects.image_header import read_image_header
+from freetheai_gateway.dialects.openai_images.metadata import BrokenPicture, without_metadata
+from freetheai_gateway.domain.base64_pieces import decode_pieces
 from freetheai_gateway.domain.images import Picture, Size
 from freetheai_gateway.errors import InvalidRequest, RequestTooLarge
 
@@ -28,6 +30,8 @@ class PictureRules(msgspec.Struct, frozen=True):
     max_bytes: int = 20 * 1024 * 1024
     max_pixels: int = 25_000_000
     max_count: int = 16
+    strips_metadata: bool = False
+    """Whether place, time and the like are taken out of pictures before they go on."""
 
 
 def read_text_picture(text: str, rules: PictureRules, param: str) -> Picture:
@@ -39,7 +43,7 @@ def read_text_picture(text: str, rules: PictureRules, param: str) -> Picture:
     if (len(text) - start) * 3 // 4 > rules.max_bytes + 2:
         raise _too_large(rules, param)
     try:
-        data = binascii.a2b_base64(text[start:].strip(), strict_mode=True)
+        data = b"".join(decode_pieces(text[start:].strip()))
     except ValueError:
         raise InvalidRequest(
             f"{param} is not valid base64; it may have been cut off. Send data:image/png;base64,… as a whole.",
@@ -65,7 +69,16 @@ def read_picture(data: bytes, rules: PictureRules, param: str) -> Picture:
         )
     if not _is_whole(picture):
         raise InvalidRequest(f"{param} ends before the picture does.", code="invalid_image", param=param)
-    return picture
+    return _stripped(picture, param) if rules.strips_metadata else picture
+
+
+def _stripped(picture: Picture, param: str) -> Picture:
+    try:
+        return Picture(without_metadata(picture.data, picture.media_type), picture.media_type, picture.size)
+    except BrokenPicture:
+        raise InvalidRequest(
+            f"{param} is not built as its format says; save it anew.", code="invalid_image", param=param
+        ) from None
 
 
 def find_picture(data: bytes) -> Picture | None:

@@ -16,6 +16,7 @@ _LIMIT_OF: Final[tuple[Callable[[Limits], int | None], ...]] = (
     lambda limits: limits.concurrency,
     lambda limits: limits.daily_requests,
     lambda limits: limits.images_per_day,
+    lambda limits: None if limits.image_cooldown_s is None else 1,
 )
 
 

@@ -19,7 +19,7 @@ local WAITING_PER_ACCOUNT = 4
 local CONCURRENCY_RETRY = 1000000
 
 -- The places of the rules in domain.limits.Rule.
-local REQUESTS, TOKENS, CONCURRENCY, ANSWERS, IMAGES = 0, 1, 2, 3, 4
+local REQUESTS, TOKENS, CONCURRENCY, ANSWERS, IMAGES, COOLDOWN = 0, 1, 2, 3, 4, 5
 
 local REFUSED, GRANTED, WAITING, GONE = 0, 1, 2, 3
 
@@ -36,7 +36,7 @@ else
 end
 local today = math.floor(now / DAY)
 
-local FIELDS = { 'day', 'answers', 'reserved', 'images', 'reserved_images', 'requests', 'tokens' }
+local FIELDS = { 'day', 'answers', 'reserved', 'images', 'reserved_images', 'requests', 'tokens', 'cooled_at' }
 local count = {}
 for index, value in ipairs(redis.call('HMGET', account, unpack(FIELDS))) do
   count[FIELDS[index]] = tonumber(value) or 0
@@ -60,7 +60,7 @@ local function save()
   redis.call('PEXPIRE', account, math.ceil((2 * DAY - now % DAY) / 1000))
 end
 
--- Limits come as 'r10t500c1d80i5w60000000': only those that there are, the window always.
+-- Limits come as 'r10t500c1d80i5k30000000w60000000': only those that there are, the window always.
 local function read_limits(text)
   local limits = { text = text }
   for name, value in string.gmatch(text or '', '(%a)(%d+)') do limits[name] = tonumber(value) end
@@ -151,6 +151,7 @@ local function reset_of(key, length)
 end
 
 -- Leases: 'ID|DAY|ANSWERS RESERVED|IMAGES RESERVED|COUNTED AT|LIMITS', under the limits that admitted it ------------
+-- With the limits stands, as 'a', when a cool-down of images began with the lease.
 
 local function read_lease(lease)
   local day, answers, images, at, limits_text = string.match(lease, '|(%d+)|(%d+)|(%d+)|(%d+)|(%w+)$')
@@ -166,10 +167,18 @@ local function free(lease)
   end
 end
 
+-- Give back the cool-down that began with a lease, unless a later one began another.
+local function end_cooldown(lease)
+  local _, _, _, _, limits_text = read_lease(lease)
+  local limits = read_limits(limits_text)
+  if limits.a and limits.a == count.cooled_at then change('cooled_at', -count.cooled_at) end
+end
+
 local function withdraw(lease)
   local _, _, _, at = read_lease(lease)
   redis.call('ZREM', leases_key, lease)
   free(lease)
+  end_cooldown(lease)
   if at > 0 then take_back(requests_key, 'requests', 1, at) end
 end
 
@@ -179,7 +188,10 @@ local function end_dead_leases()
   if running == 0 then return end
   local dead = redis.call('ZRANGEBYSCORE', leases_key, '-inf', now)
   if #dead == 0 then return end
-  for _, lease in ipairs(dead) do free(lease) end
+  for _, lease in ipairs(dead) do
+    free(lease)
+    end_cooldown(lease)
+  end
   redis.call('ZREMRANGEBYSCORE', leases_key, '-inf', now)
 end
 
@@ -216,6 +228,9 @@ local function refusal_of(limits, images)
   if limits.t and used(tokens_key, 'tokens', limits.w) >= limits.t then
     name(TOKENS, limits.t, count.tokens, wait_for(tokens_key, count.tokens - limits.t, limits.w))
   end
+  if limits.k and images > 0 and count.cooled_at + limits.k > now then
+    name(COOLDOWN, 1, 1, count.cooled_at + limits.k - now)
+  end
   if not rule and limits.c and running >= limits.c then
     name(CONCURRENCY, limits.c, running, CONCURRENCY_RETRY)
   end
@@ -235,8 +250,10 @@ local function standing_of(limits)
     tokens_reset = reset_of(tokens_key, limits.w)
   end
   if limits.d or limits.i then enter_day() end
+  local cools = limits.k and math.max(0, count.cooled_at + limits.k - now) or 0
   return requests, requests_reset, tokens, tokens_reset, running, running > 0 and CONCURRENCY_RETRY or 0,
-    count.answers + count.reserved, left, count.images + count.reserved_images, left
+    count.answers + count.reserved, left, count.images + count.reserved_images, left,
+    cools > 0 and 1 or 0, cools
 end
 
 local function decide(limits, images, id, lease_time)
@@ -248,7 +265,12 @@ local function decide(limits, images, id, lease_time)
   if limits.i and images > 0 then change('reserved_images', images) end
   local reserved_images = limits.i and images or 0
   local answers = limits.d and 1 or 0
-  local lease = string.format('%s|%d|%d|%d|%.0f|%s', id, count.day, answers, reserved_images, at, limits.text)
+  local text = limits.text
+  if limits.k and images > 0 then
+    change('cooled_at', now - count.cooled_at)
+    text = string.format('%sa%.0f', text, now)
+  end
+  local lease = string.format('%s|%d|%d|%d|%.0f|%s', id, count.day, answers, reserved_images, at, text)
   redis.call('ZADD', leases_key, string.format('%.0f', now + lease_time), lease)
   keep_leases_for(lease_time)
   running = running + 1
@@ -331,6 +353,7 @@ function act.release(lease, delivered, tokens, images)
       if answers > 0 and delivered == '1' then change('answers', 1) end
       if limits.i and images ~= '0' then change('images', tonumber(images)) end
     end
+    if images == '0' then end_cooldown(lease) end
     if limits.t and tokens ~= '0' then
       used(tokens_key, 'tokens', limits.w)
       add(tokens_key, 'tokens', tonumber(tokens), limits.w, false)

@@ -50,6 +50,7 @@ def limits_word(limits: Limits) -> str:
         "c": limits.concurrency,
         "d": limits.daily_requests,
         "i": limits.images_per_day,
+        "k": None if limits.image_cooldown_s is None else micro(limits.image_cooldown_s),
         "w": micro(limits.window_s),
     }
     return "".join(f"{name}{limit}" for name, limit in named.items() if limit is not None)

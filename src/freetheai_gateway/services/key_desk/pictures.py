@@ -125,7 +125,8 @@ class PictureDesk:
             commission = msgspec.structs.replace(
                 commission, request=msgspec.structs.replace(commission.request, order=order)
             )
-        made = await self._images.make(commission)
+        with self._images.held.open() as holding:
+            made = await self._images.make(commission, holding)
         picture = find_picture(made.pictures[0].picture.data)
         if picture is None:
             raise ProviderError("The provider gave no picture.")

@@ -2,15 +2,15 @@
 
 import msgspec
 
-from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Picture, fit
+from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, SizeRules, fit
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
 from freetheai_gateway.upstream.images.calls import (
     Calls,
+    Drawn,
     failed_inside,
     malformed,
-    picture_of,
     read,
     refused,
     several,
@@ -18,8 +18,13 @@ from freetheai_gateway.upstream.images.calls import (
 )
 
 _UNSAID = ("quality", "background", "output_compression", "moderation", "input_fidelity", "output_format", "mask")
-_STEP, _LEAST, _LEAST_OF_4_0, _MOST = 16, 3_686_400, 921_600, 16_777_216
-"""Pixels: from Seedream 4.5 on at least 1920x1920, before it 1280x720; at most 4096x4096."""
+_SIZES = (
+    ("seedream-3-0", SizeRules(step=16, least=262_144, most=4_194_304, ratio=16.0)),
+    ("seedream-4-0", SizeRules(step=16, least=921_600, most=16_777_216, ratio=16.0)),
+    ("seedream-5-0", SizeRules(step=16, least=3_686_400, most=10_404_496, ratio=16.0)),
+    ("", SizeRules(step=16, least=3_686_400, most=16_777_216, ratio=16.0)),
+)
+"""By what a model's name holds; the last is that of 4.5."""
 
 
 class _Error(msgspec.Struct):
@@ -57,22 +62,24 @@ class Ark:
         spent: list[int] = []
 
         async def make_one() -> list[MadePicture]:
-            reply = read(_decode, await self._calls.post(ask, "/images/generations", body), ask)
-            spent.append(token_count(reply.usage.output_tokens))
-            return [MadePicture(await self._picture(ask, reply))]
+            def find(data: bytes) -> list[Drawn]:
+                reply = read(_decode, data, ask)
+                spent.append(token_count(reply.usage.output_tokens))
+                return [_result(ask, reply)]
+
+            return await self._calls.pictures(ask, await self._calls.post(ask, "/images/generations", body), find)
 
         pictures = await several(ask, make_one)
         return Made(pictures, Usage(output_tokens=sum(spent)), (*adjusted, *too_few(ask, pictures)))
 
-    async def _picture(self, ask: Ask, reply: _Reply) -> Picture:
-        for item in reply.data:
-            if item.error is not None:
-                raise _fault(ask, item.error.code or "")
-            if item.b64_json:
-                return picture_of(ask, item.b64_json)
-            if item.url:
-                return await self._calls.download(ask, item.url)
-        raise malformed(ask, "the reply holds no picture")
+
+def _result(ask: Ask, reply: _Reply) -> Drawn:
+    for item in reply.data:
+        if item.error is not None:
+            raise _fault(ask, item.error.code or "")
+        if item.b64_json or item.url:
+            return Drawn(item.b64_json or "", item.url or "")
+    raise malformed(ask, "the reply holds no picture")
 
 
 def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
@@ -85,8 +92,7 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
         "sequential_image_generation": "disabled",
     }
     if order.size is not None:
-        least = _LEAST_OF_4_0 if "seedream-4-0" in model else _LEAST
-        size = fit(order.size, step=_STEP, least=least, most=_MOST)
+        size = fit(order.size, next(rules for name, rules in _SIZES if name in model))
         fields["size"] = str(size)
         adjusted += ["size"] if size != order.size else []
     if order.operation is Operation.EDIT:

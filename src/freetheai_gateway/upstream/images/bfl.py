@@ -3,20 +3,21 @@
 The address of a result ends after ten minutes. There is no way to cancel. Source: docs.bfl.ai, as far as it is public.
 """
 
-from base64 import b64encode
-
 import msgspec
 
-from freetheai_gateway.domain.images import Made, MadePicture, Order, fit
+from freetheai_gateway.domain.images import RATIOS, Made, MadePicture, Order, SizeRules, fit, nearest_ratio
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
 from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malformed, read, refused, several, too_few
 
 _UNSAID = ("quality", "background", "output_compression", "moderation", "input_fidelity", "mask")
 _FORMATS = frozenset({"png", "jpeg"})
-_LEAST = 256 * 256
-_OLD_MOST, _MOST = 1_440 * 1_024, 2_048 * 2_048
-_OLD = ("flux-dev", "flux-pro", "flux-kontext")
+_OLD = ("flux-dev", "flux-pro")
+_OLD_SIZES = SizeRules(step=32, least=256 * 256, most=1_440 * 1_440, shortest=256, longest=1_440)
+_SIZES = SizeRules(step=16, least=256 * 256, most=2_048 * 2_048, shortest=64)
+_BY_RATIO = ("flux-kontext", "flux-pro-1.1-ultra")
+"""Models that take an aspect ratio and no size."""
+_RATIOS = (*RATIOS, "9:21")
 _REFUSALS = frozenset({"Request Moderated", "Content Moderated"})
 _WAITS = frozenset({"Pending", "Queued", "Processing"})
 
@@ -73,17 +74,19 @@ class BlackForestLabs:
 
 
 def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
-    old = model.startswith(_OLD)
     kind = order.output_format or "png"
     adjusted = list(order.said(*_UNSAID))
     if kind not in _FORMATS:
         kind = "png"
         adjusted.append("output_format")
     fields: dict[str, object] = {"prompt": order.prompt, "output_format": kind}
-    if order.size is not None:
-        size = fit(order.size, step=32 if old else 16, least=_LEAST, most=_OLD_MOST if old else _MOST)
+    if order.size is not None and model.startswith(_BY_RATIO):
+        fields["aspect_ratio"] = nearest_ratio(order.size, _RATIOS)
+        adjusted.append("size")
+    elif order.size is not None:
+        size = fit(order.size, _OLD_SIZES if model.startswith(_OLD) else _SIZES)
         fields |= {"width": size.width, "height": size.height}
         adjusted += ["size"] if size != order.size else []
     for index, picture in enumerate(order.pictures, 1):
-        fields["input_image" if index == 1 else f"input_image_{index}"] = b64encode(picture.data).decode()
+        fields["input_image" if index == 1 else f"input_image_{index}"] = picture.base64
     return fields, tuple(adjusted)

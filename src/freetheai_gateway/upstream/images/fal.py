@@ -7,7 +7,7 @@ import asyncio
 
 import msgspec
 
-from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order
+from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, nearest_ratio
 from freetheai_gateway.errors import InvalidRequest
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
@@ -15,6 +15,10 @@ from freetheai_gateway.upstream.images.calls import Calls, failed_inside, malfor
 
 _UNSAID = ("quality", "background", "output_compression", "moderation", "input_fidelity")
 _FORMATS = frozenset({"png", "jpeg"})
+_BY_RATIO = ("kontext", "nano-banana", "ultra", "imagen")
+"""Of models that take an aspect ratio and no size."""
+_ONE_INPUT = ("ideogram",)
+_MOST_IMAGES = 4
 _POLICY = "content_policy_violation"
 
 
@@ -53,7 +57,7 @@ class Fal:
 
     async def make(self, ask: Ask) -> Made:
         """Make all pictures by one job."""
-        fields, adjusted = _fields(ask.order)
+        fields, adjusted = _fields(ask.order, ask.upstream_model)
         data = await self._calls.post(ask, f"/{ask.upstream_model.strip('/')}", encode(fields))
         job = read(_decode_submitted, data, ask)
         if not job.status_url or not job.response_url:
@@ -95,18 +99,29 @@ class Fal:
         return fine
 
 
-def _fields(order: Order) -> tuple[dict[str, object], tuple[str, ...]]:
+def _takes_several(model: str) -> bool:
+    """Whether a model takes a list of pictures, also where there is one."""
+    return model.rstrip("/").endswith(("/edit", "/multi")) and not any(word in model for word in _ONE_INPUT)
+
+
+def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
     adjusted = order.said(*_UNSAID)
-    fields: dict[str, object] = {"prompt": order.prompt, "num_images": order.count}
+    count = min(order.count, _MOST_IMAGES)
+    if count < order.count:
+        adjusted += ("n",)
+    fields: dict[str, object] = {"prompt": order.prompt, "num_images": count}
     if order.output_format in _FORMATS:
         fields["output_format"] = order.output_format
     else:
         adjusted += order.said("output_format")
-    if order.size is not None:
+    if order.size is not None and any(word in model for word in _BY_RATIO):
+        fields["aspect_ratio"] = nearest_ratio(order.size)
+        adjusted += ("size",)
+    elif order.size is not None:
         fields["image_size"] = {"width": order.size.width, "height": order.size.height}
     if order.operation is Operation.EDIT:
         urls = [picture.data_url for picture in order.pictures]
-        fields |= {"image_url": urls[0]} if len(urls) == 1 else {"image_urls": urls}
+        fields |= {"image_urls": urls} if len(urls) > 1 or _takes_several(model) else {"image_url": urls[0]}
         if order.mask is not None:
             fields["mask_url"] = order.mask.data_url
     return fields, adjusted

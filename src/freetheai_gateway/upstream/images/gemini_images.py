@@ -1,6 +1,5 @@
 """`gemini-images`: Gemini's image models, which answer inside `generateContent`. One picture a call, no mask."""
 
-from base64 import b64encode
 from urllib.parse import quote
 
 import msgspec
@@ -9,7 +8,7 @@ from freetheai_gateway.domain.images import Made, MadePicture, Order, Size, near
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.image_ports import Ask
-from freetheai_gateway.upstream.images.calls import Calls, malformed, picture_of, read, refused, several, too_few
+from freetheai_gateway.upstream.images.calls import Calls, Drawn, malformed, read, refused, several, too_few
 
 _UNSAID = (
     *("quality", "background", "output_format", "output_compression"),
@@ -22,6 +21,7 @@ _REFUSALS = frozenset(
     }
 )
 _RESOLUTIONS = ((2_048, "2K"), (4_096, "4K"))
+_ONE_RESOLUTION = "gemini-2.5-flash-image"
 _ONE_K = 1_536
 """Longest side that the resolution `1K` stands for, at any aspect ratio."""
 
@@ -70,14 +70,17 @@ class GeminiImages:
 
     async def make(self, ask: Ask) -> Made:
         """Make each picture by a call of its own."""
-        body = encode(_body(ask.order))
+        body = encode(_body(ask.order, ask.upstream_model))
         path = f"/v1beta/models/{quote(ask.upstream_model, safe='')}:generateContent"
         spent: list[_UsageMetadata] = []
 
         async def make_one() -> list[MadePicture]:
-            reply = read(_decode, await self._calls.post(ask, path, body), ask)
-            spent.append(reply.usage_metadata)
-            return _pictures(ask, reply)
+            def find(data: bytes) -> list[Drawn]:
+                reply = read(_decode, data, ask)
+                spent.append(reply.usage_metadata)
+                return [_result(ask, reply)]
+
+            return await self._calls.pictures(ask, await self._calls.post(ask, path, body), find)
 
         pictures = await several(ask, make_one)
         usage = Usage(
@@ -87,32 +90,30 @@ class GeminiImages:
         return Made(pictures, usage, (*ask.order.said(*_UNSAID), *too_few(ask, pictures)))
 
 
-def _body(order: Order) -> dict[str, object]:
+def _body(order: Order, model: str) -> dict[str, object]:
     parts: list[dict[str, object]] = [{"text": order.prompt}]
-    parts += [
-        {"inlineData": {"mimeType": picture.media_type, "data": b64encode(picture.data).decode()}}
-        for picture in order.pictures
-    ]
+    parts += [{"inlineData": {"mimeType": picture.media_type, "data": picture.base64}} for picture in order.pictures]
     config: dict[str, object] = {"responseModalities": ["IMAGE"]}
     if order.size is not None:
-        config["imageConfig"] = _image_config(order.size)
+        config["imageConfig"] = _image_config(order.size, model)
     return {"contents": [{"role": "user", "parts": parts}], "generationConfig": config}
 
 
-def _image_config(size: Size) -> dict[str, str]:
+def _image_config(size: Size, model: str) -> dict[str, str]:
     """Say a size as the nearest aspect ratio and resolution."""
     config = {"aspectRatio": nearest_ratio(size)}
     longest = max(size.width, size.height)
-    if longest > _ONE_K:
+    if longest > _ONE_K and not model.startswith(_ONE_RESOLUTION):
         config["imageSize"] = next((name for most, name in _RESOLUTIONS if longest <= most), "4K")
     return config
 
 
-def _pictures(ask: Ask, reply: _Reply) -> list[MadePicture]:
+def _result(ask: Ask, reply: _Reply) -> Drawn:
+    """Find the result: the first picture that is no draft of the model's thoughts."""
     parts = [part for each in reply.candidates if each.content is not None for part in each.content.parts]
     blobs = [part.inline_data.data for part in parts if part.inline_data is not None and not part.thought]
     if blobs:
-        return [MadePicture(picture_of(ask, data)) for data in blobs[:1]]
+        return Drawn(blobs[0])
     reasons = {each.finish_reason for each in reply.candidates}
     if reasons & _REFUSALS or (reply.prompt_feedback is not None and reply.prompt_feedback.block_reason):
         raise refused(ask)

@@ -1,29 +1,34 @@
 """`openai-images`: OpenAI's Images API, and servers that copy it. Edits go as a form, partial pictures as a stream."""
 
 import secrets
+from collections.abc import Iterator
 
 import msgspec
 
 from freetheai_gateway.dialects.protocol import MalformedReply
-from freetheai_gateway.domain.images import Made, MadePicture, Operation, Order, Size, fit
+from freetheai_gateway.domain.images import Made, Operation, Order, Size, SizeRules, fit
 from freetheai_gateway.domain.usage import Usage, token_count
 from freetheai_gateway.jsonc import ReplyDecoder, encode
 from freetheai_gateway.services.body import Body
 from freetheai_gateway.services.image_ports import Ask
 from freetheai_gateway.services.ports import UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_transport
-from freetheai_gateway.sse import EventCutter, EventTooLarge, event_data, split_events
+from freetheai_gateway.sse import EventTooLarge, LargeEventCutter, large_event_data
 from freetheai_gateway.upstream.images.calls import (
+    MAX_REPLY_BYTES,
     Calls,
+    Drawn,
     failed_inside,
     malformed,
-    picture_of,
     read,
+    read_part,
     refused,
 )
 
-_STEP, _LEAST, _MOST = 16, 655_360, 8_294_400
-"""Of gpt-image-2: sides in steps of 16, an area up to that of 3840x2160."""
+_SIZES = SizeRules(step=16, least=655_360, most=8_294_400, longest=3_840, ratio=3.0)
+"""Of gpt-image-2: an area up to that of 3840x2160."""
+_POLICY_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
+_ALWAYS_FAITHFUL = ("gpt-image-2", "gpt-image-1-mini")
 _OLD_SIZES = (Size(1024, 1024), Size(1536, 1024), Size(1024, 1536))
 """Of gpt-image-1 and 1.5."""
 
@@ -85,26 +90,27 @@ class OpenAIImages:
         return msgspec.structs.replace(made, adjusted=adjusted)
 
     async def _whole(self, ask: Ask, data: bytes) -> Made:
-        reply = read(_decode, data, ask)
-        pictures = []
-        for item in reply.data:
-            if item.b64_json:
-                picture = picture_of(ask, item.b64_json)
-            else:
-                picture = await self._calls.download(ask, item.url or "")
-            pictures.append(MadePicture(picture, item.revised_prompt or ""))
+        used: list[Usage] = []
+
+        def find(data: bytes) -> Iterator[Drawn]:
+            reply = read(_decode, data, ask)
+            used.append(_usage(reply.usage))
+            return (Drawn(each.b64_json or "", each.url or "", each.revised_prompt or "") for each in reply.data)
+
+        pictures = await self._calls.pictures(ask, data, find)
         if not pictures:
             raise malformed(ask, "the reply holds no picture")
-        return Made(tuple(pictures), _usage(reply.usage))
+        return Made(tuple(pictures), used[0])
 
     async def _stream(self, ask: Ask, reply: UpstreamReply) -> Made:
-        cutter, body = EventCutter(), Body(reply)
+        cutter, body = LargeEventCutter(MAX_REPLY_BYTES), Body(reply)
         try:
-            while data := await body.read():
-                for event in split_events(cutter.feed(data)):
+            while data := await read_part(body, ask):
+                for event in cutter.feed(data):
                     made = await self._event(ask, event)
                     if made is not None:
                         return made
+                    ask.held.give_back(len(event))
         except UpstreamFailed as failed:
             raise from_transport(failed, ask.trace) from failed
         except (EventTooLarge, MalformedReply):
@@ -114,17 +120,26 @@ class OpenAIImages:
         raise malformed(ask, "the stream ended before the picture")
 
     async def _event(self, ask: Ask, event: bytes) -> Made | None:
-        data = event_data(event)
+        data = large_event_data(event)
         if data is None or data == b"[DONE]":
             return None
-        told = read(_decode_event, data, ask)
-        if told.error is not None:
-            raise refused(ask) if told.error.code == "moderation_blocked" else failed_inside(ask, "error event")
-        if told.type.endswith(".partial_image") and ask.on_partial is not None:
-            await ask.on_partial(picture_of(ask, told.b64_json), told.partial_image_index)
-        if told.type.endswith(".completed"):
-            return Made((MadePicture(picture_of(ask, told.b64_json)),), _usage(told.usage))
-        return None
+        told = _Event()
+
+        def find(data: bytes) -> Iterator[Drawn]:
+            nonlocal told
+            told = read(_decode_event, data, ask)
+            if told.error is not None:
+                raise refused(ask) if told.error.code in _POLICY_CODES else failed_inside(ask, "error event")
+            return iter([Drawn(told.b64_json)] if told.b64_json else [])
+
+        pictures = await self._calls.pictures(ask, data, find)
+        if told.type.endswith(".partial_image") and ask.on_partial is not None and pictures:
+            await ask.on_partial(pictures[0].picture, told.partial_image_index)
+        if not told.type.endswith(".completed"):
+            return None
+        if not pictures:
+            raise malformed(ask, "the last event holds no picture")
+        return Made(tuple(pictures), _usage(told.usage))
 
 
 def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...]]:
@@ -137,6 +152,8 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
         size = _size(order.size, model)
         fields["size"] = str(size)
         adjusted += ["size"] if size != order.size else []
+    refused_fields = _refused_fields(order, model)
+    adjusted += order.said(*refused_fields)
     named = {
         "quality": order.quality,
         "background": order.background,
@@ -146,15 +163,28 @@ def _fields(order: Order, model: str) -> tuple[dict[str, object], tuple[str, ...
     }
     if order.operation is Operation.EDIT:
         named["input_fidelity"] = order.fidelity
-    fields |= {name: value for name, value in named.items() if value not in {None, ""}}
+    fields |= {name: value for name, value in named.items() if value not in {None, ""} and name not in refused_fields}
     return fields, tuple(adjusted)
+
+
+def _refused_fields(order: Order, model: str) -> set[str]:
+    """Name what the API would answer 400 to."""
+    refused_fields = set()
+    if model.startswith(_ALWAYS_FAITHFUL):
+        refused_fields.add("input_fidelity")
+    is_transparent = order.background == "transparent"
+    if is_transparent and (model.startswith("gpt-image-2") or order.output_format == "jpeg"):
+        refused_fields.add("background")
+    if order.output_format not in {"jpeg", "webp"}:
+        refused_fields.add("output_compression")
+    return refused_fields
 
 
 def _size(size: Size, model: str) -> Size:
     if model.startswith("gpt-image-1"):
         ratio = size.width / size.height
         return min(_OLD_SIZES, key=lambda old: abs(old.width / old.height - ratio))
-    return fit(size, step=_STEP, least=_LEAST, most=_MOST)
+    return fit(size, _SIZES)
 
 
 def _form(fields: dict[str, object], order: Order) -> tuple[bytes, bytes]:

@@ -34,6 +34,7 @@ class SketchProvider:
     """Implements `Provider`, for the catalogue, and `ImageMaker`. Draws in threads, two at once."""
 
     dialects = ()
+    fetches = ()
 
     def __init__(self, name: str, *, shared_with_members: bool = True) -> None:
         self.name = name

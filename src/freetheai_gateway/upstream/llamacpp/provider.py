@@ -36,6 +36,11 @@ class LocalProvider:
         self.shared_with_members = shared_with_members
 
     @property
+    def fetches(self) -> tuple[str, ...]:
+        """Nothing: what runs beside the gateway stands in the operator's network."""
+        return ()
+
+    @property
     def dialects(self) -> tuple[DialectName, ...]:
         """What llama.cpp's server has on its own."""
         return tuple(_PATHS)

@@ -13,6 +13,8 @@ from freetheai_gateway.web.pages.frame import show_day, show_number, show_percen
 
 DAYS: Final = 90
 READ_AT_MOST_EVERY_S: Final = 60.0
+PATIENCE_S: Final = 2.0
+"""How long a visitor waits for the database before the page is shown without what it would say."""
 _DAY_S = 86_400
 _HEIGHTS: Final[Mapping[str, int]] = {Status.UP: 32, Status.DEGRADED: 20, Status.DOWN: 10}
 _LOG = get_log("pages")
@@ -93,18 +95,26 @@ def _stretches(names: Sequence[str], known: Mapping[str, PrefixDay], thresholds:
 
 
 class History:
-    """Reads the bars for all visitors together, at most once a minute and by one reader at a time."""
+    """Reads the bars for all visitors together, at most once a minute and by one reader at a time.
 
-    def __init__(self, usage: UsageStore, thresholds: Thresholds, clock: Clock) -> None:
+    A database that does not answer holds nobody up: a status page is looked at when things are unwell.
+    """
+
+    def __init__(
+        self, usage: UsageStore, thresholds: Thresholds, clock: Clock, *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._usage = usage
         self._thresholds = thresholds
         self._clock = clock
+        self._patience_s = patience_s
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self._bars: Bars | None = None
 
     async def bars(self) -> Bars | None:
         """Give the bars by prefix; `None` where they could never be read, the last ones where they can't be now."""
+        if self._bars is not None and self._reading.locked():
+            return self._bars
         async with self._reading:
             if self._clock.monotonic() - self._read_at >= READ_AT_MOST_EVERY_S:
                 self._read_at = self._clock.monotonic()
@@ -115,8 +125,9 @@ class History:
         now = self._clock.wall()
         midnight = now - now % _DAY_S
         try:
-            days = await self._usage.prefix_days(midnight - (DAYS - 1) * _DAY_S, self._thresholds)
-        except StoreUnavailable as error:
+            async with asyncio.timeout(self._patience_s):
+                days = await self._usage.prefix_days(midnight - (DAYS - 1) * _DAY_S, self._thresholds)
+        except (StoreUnavailable, TimeoutError) as error:
             _LOG.warning("history_not_read", error=type(error).__name__)
             return
         self._bars = draw(days, now, self._thresholds)

@@ -1,5 +1,6 @@
 """The status page: the board, and its 90 days out of what the database sums."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,10 +34,15 @@ class KnownDays(RankedUsage):
         super().__init__()
         self.days: Sequence[PrefixDay] | None = days
         self.since: list[float] = []
+        self.hangs = False
+        self.asked_for_days = asyncio.Event()
 
     async def prefix_days(self, since: float, thresholds: Thresholds) -> Sequence[PrefixDay]:
         """Give them."""
         assert thresholds is RULES
+        if self.hangs:
+            self.asked_for_days.set()
+            await asyncio.Event().wait()
         self.since.append(since)
         if self.days is None:
             raise StoreUnavailable
@@ -91,6 +97,21 @@ async def test_history_when_the_database_is_away_then_the_last_one_stays() -> No
     usage.days = None
     clock.advance(READ_AT_MOST_EVERY_S)
     assert await history.bars() == {}
+
+
+async def test_history_when_the_database_hangs_then_visitors_get_what_is_known() -> None:
+    """The one who asks waits for a moment, the others not at all."""
+    clock, usage = FakeClock(), KnownDays(PrefixDay(TODAY, "glm", 4, 0))
+    history = History(usage, RULES, clock, patience_s=0.05)
+    known = await history.bars()
+    clock.advance(READ_AT_MOST_EVERY_S)
+    usage.hangs = True
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(history.bars())
+        await usage.asked_for_days.wait()
+        assert await history.bars() is known
+        assert not asking.done()
+    assert asking.result() is known
 
 
 class Board:

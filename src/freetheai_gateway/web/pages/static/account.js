@@ -6,7 +6,7 @@ import { connectKey } from "./key.js";
 const at = (id) => document.getElementById(id);
 const state = at("key-state");
 const key = connectKey(at("key"), at("remember"), at("forget"), () => { at("account").hidden = true; state.textContent = "Forgotten."; });
-const RULES = { requests_per_minute: "Requests this minute", tokens_per_minute: "Tokens this minute", concurrency: "Running now", daily_requests: "Answers today", images_per_day: "Images today" };
+const RULES = { requests_per_minute: "Requests this minute", tokens_per_minute: "Tokens this minute", concurrency: "Running now", daily_requests: "Answers today", images_per_day: "Images today", image_cooldown: "Images cooling down" };
 let shown = null;
 
 async function ask(path, options = {}) {
