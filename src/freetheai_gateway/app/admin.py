@@ -1,4 +1,7 @@
-"""The admin API put together, where `server.admin_token` is set: without one its paths answer 404 as any other."""
+"""The admin API put together, where somebody may use it; else its paths answer 404 as any other.
+
+That is so where `server.admin_token` is set, or where people can sign in and `discord.operators` names somebody.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from freetheai_gateway.web.admin.endpoint import BASE, AdminEndpoint
 from freetheai_gateway.web.admin.gate import AdminGate
 from freetheai_gateway.web.admin.operations import AdminOperations, Operations
 from freetheai_gateway.web.routes import Route
+from freetheai_gateway.web.sessions import SessionGate
 
 WRONG_TOKENS_A_MINUTE = 10
 """Of one address; then it has to wait for the rest of the minute, also with the right one."""
@@ -31,14 +35,16 @@ class Admin:
     token: str | None
     operations: Operations
     changed: Callable[[], None]
+    sessions: SessionGate | None = None
+    """Where operators can sign in."""
 
 
 def admin_routes(admin: Admin) -> list[Route]:
     """Build the route of the admin API, or none."""
-    if not admin.token:
+    if not admin.token and admin.sessions is None:
         return []
     parts = admin.operations
-    gate = AdminGate(admin.token, RefusalGuard(limit=WRONG_TOKENS_A_MINUTE), parts.clock)
+    gate = AdminGate(admin.token, RefusalGuard(limit=WRONG_TOKENS_A_MINUTE), parts.clock, admin.sessions)
     table = [
         *AdminAccounts(parts.accounts, parts.directory, parts.clock).routes,
         *AdminOperations(parts).routes,

@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from freetheai_gateway.app.login import CALLBACK
 from freetheai_gateway.bot.commands import Command, commands
 from freetheai_gateway.jsonc import Decoder, encode
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed
 from freetheai_gateway.services.key_desk.registering import Difference, compare
 from freetheai_gateway.settings.tree import Discord, Settings
 from freetheai_gateway.upstream.discord.rest import Call, DiscordRest
+from freetheai_gateway.web.sessions import cookies_for
 
 _UNKNOWN_GUILD, _MISSING_ACCESS = 10004, 50001
 
@@ -19,6 +21,7 @@ _UNKNOWN_GUILD, _MISSING_ACCESS = 10004, 50001
 class _Application(msgspec.Struct, frozen=True):
     verify_key: str = ""
     interactions_endpoint_url: str | None = None
+    redirect_uris: tuple[str, ...] = ()
 
 
 class _Role(msgspec.Struct, frozen=True):
@@ -70,6 +73,7 @@ async def examine(settings: Discord, rest: DiscordRest, wanted: Sequence[Command
             else "discord.public_key is not the application's; copy it from General Information",
         ),
         _endpoint(application, f"{public_url}/discord/interactions"),
+        _sign_in(settings, application, public_url),
     ]
     try:
         roles = _read_roles(await rest.call(Call("GET", f"/guilds/{settings.guild_id}/roles", "roles")))
@@ -90,6 +94,18 @@ def _endpoint(application: _Application, wanted: str) -> Finding:
     if application.interactions_endpoint_url == wanted:
         return Finding("interactions endpoint")
     return Finding("interactions endpoint", f"set Interactions Endpoint URL to {wanted} on General Information")
+
+
+def _sign_in(settings: Discord, application: _Application, public_url: str) -> Finding:
+    """Look at what signing in on the pages takes; leaving it off is no mistake."""
+    what, address = "signing in", f"{public_url}{CALLBACK}"
+    if not settings.login_is_on:
+        return Finding(f"{what} (off: no client secret)")
+    if cookies_for(public_url) is None:
+        return Finding(what, "set server.public_url to the https address that browsers use")
+    if address not in application.redirect_uris:
+        return Finding(what, f"add {address} to Redirects on the OAuth2 page")
+    return Finding(what)
 
 
 def _why(failed: DeliveryFailed, hint: str) -> str:

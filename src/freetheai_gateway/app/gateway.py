@@ -12,6 +12,7 @@ from freetheai_gateway.app.admin import Admin, admin_routes, standings_of, unkno
 from freetheai_gateway.app.dialects import CLIENTS, UPSTREAMS
 from freetheai_gateway.app.images import build_image_inputs, build_images
 from freetheai_gateway.app.limits import build_backend, build_pools
+from freetheai_gateway.app.login import build_sign_in
 from freetheai_gateway.app.offers import LOCAL_API, build_offer
 from freetheai_gateway.app.pools import pool_gauges, restore_budgets, standings
 from freetheai_gateway.app.registration import Community, Desk
@@ -41,6 +42,7 @@ from freetheai_gateway.services.key_desk.pictures import PictureDesk
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
+from freetheai_gateway.services.personal_data import PersonalData
 from freetheai_gateway.services.ports import StoreUnavailable
 from freetheai_gateway.services.reloading import Reload, ReloadOutcome, reload_entry
 from freetheai_gateway.services.reports import NodeReports
@@ -53,6 +55,7 @@ from freetheai_gateway.store.changes import ChangeFeed
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.journal import Journal, JournalSettings
 from freetheai_gateway.store.location import StoreSettings
+from freetheai_gateway.store.personal_data import SqlPersonalData
 from freetheai_gateway.store.usage import SqlUsage
 from freetheai_gateway.upstream.discord.attachments import DiscordFiles
 from freetheai_gateway.upstream.http1 import Http1Client
@@ -100,6 +103,12 @@ class Gateway:
         self._feed.subscribe(self.authenticator.forget)
         discord = surroundings.discord or self._client
         self._community = Community.of(settings.discord, database, client=discord, clock=clock)
+        self._sign_in = None
+        if self._community is not None:
+            self._sign_in = build_sign_in(
+                settings, database, self.directory, self._community.membership, client=discord, clock=clock
+            )
+        self._personal = PersonalData(self.accounts, SqlPersonalData(database), clock, HOLDER)
         self._lanes = LaneBuilder(CLIENTS, UPSTREAMS)
         self._dispatcher = Dispatcher(self._client, self._lanes, clock, build_image_inputs(settings))
         watch = None if self._community is None else self._community.watch
@@ -165,6 +174,10 @@ class Gateway:
             crowd=Crowd(settings.server.max_requests, settings.server.max_held_bytes),
             own_account=OwnAccount(self.directory, self._usage, standings_of(self.limiter), self._clock),
             desk=AccountDesk(self.accounts, self._clock, HOLDER),
+            personal=self._personal,
+            sign_in=self._sign_in,
+            replace_key=None if self.desk is None else self.desk.replace_key,
+            has_admin_token=settings.server.admin_token is not None,
             promise=Promise(settings.usage.raw_days, settings.usage.rollup_days, settings.images.keep_s),
         )
         table = build_routes(services)
@@ -195,7 +208,9 @@ class Gateway:
             reload=reload,
             clock=self._clock,
         )
-        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget)
+        has_operators = self._sign_in is not None and bool(self.settings.discord.operators)
+        sessions = self._sign_in.gate if self._sign_in is not None and has_operators else None
+        return Admin(self.settings.server.admin_token, operations, self.authenticator.forget, sessions)
 
     def upstreams(self) -> Sequence[ProviderStanding]:
         """Tell how every provider stands now."""
@@ -351,6 +366,7 @@ class Gateway:
                 deleted = await self._usage.prune(
                     self._clock.wall(), raw_days=round(keep.raw_days), rollup_days=round(keep.rollup_days)
                 )
+                await self._personal.sweep()
             except StoreUnavailable as error:
                 self._log.warning("retention_failed", error=type(error).__name__)
             else:

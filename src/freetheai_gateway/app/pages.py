@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from freetheai_gateway.app.login import SignIn
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.errors import GatewayError, NotFound
@@ -35,6 +36,8 @@ class PageServices:
     clock: Clock
     facts: HealthFacts
     promise: Promise
+    sign_in: SignIn | None = None
+    has_admin_token: bool = True
 
 
 class Pages:
@@ -55,7 +58,9 @@ class Pages:
         history = History(services.usage, services.observer.thresholds, services.clock)
         self._status = StatusPages(frame, services.directory, services.facts, history, services.clock)
         self._playground = PlaygroundPage(frame, services.directory)
-        self._tools = ToolPages(frame)
+        self._sign_in = services.sign_in
+        sessions = None if services.sign_in is None else services.sign_in.gate
+        self._tools = ToolPages(frame, sessions, has_token=services.has_admin_token)
 
     def home_or(self, api: Handler) -> Handler:
         """Serve `/`: the home page to browsers, what the base URL says to everyone else."""
@@ -91,7 +96,9 @@ class Pages:
             "/privacy": self._site.privacy,
             "/llms.txt": self._site.llms_text,
         }
+        sign_in = [] if self._sign_in is None else self._sign_in.routes(dialect, self._page)
         return [
+            *sign_in,
             *(Route(path, {"GET": self._page(handler)}, dialect, top=True) for path, handler in pages.items()),
             Route("/setup", {"GET": self._page(self._documents.guide)}, dialect, top=True, takes_rest="client"),
             Route("/assets", {"GET": serve_asset}, dialect, top=True, takes_rest="name"),

@@ -14,7 +14,7 @@ from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.log import get_log
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.directory import Directory
-from freetheai_gateway.services.key_desk.desk import KeyDesk
+from freetheai_gateway.services.key_desk.desk import Issued, KeyDesk
 from freetheai_gateway.services.key_desk.gates import SignUpRules
 from freetheai_gateway.services.key_desk.jobs import LONGEST_S, Jobs
 from freetheai_gateway.services.key_desk.member_watch import MemberWatch
@@ -82,7 +82,7 @@ class Desk:
         self._store = community.store
         self.jobs = Jobs(self._log, longest_s=longest_job_s)
         accounts = community.accounts
-        desk = KeyDesk(self._store, _rules(settings.signup), clock, settings.bot_token or "")
+        self._desk = desk = KeyDesk(self._store, _rules(settings.signup), clock, settings.bot_token or "")
         parts = Parts(
             desk,
             Forms(desk, community.rest, directory, self._log),
@@ -105,6 +105,10 @@ class Desk:
         """List the desk's routes."""
         route = InteractionsRoute(self._settings.public_key, self.bot.answer, self._clock)
         return [Route("/discord/interactions", {"POST": route}, dialect, top=True)]
+
+    async def replace_key(self, discord_id: str, name: str) -> Issued:
+        """Replace the key of a member who signed in, under the rules of `/resetkey`. Raises `Refused`."""
+        return await self._desk.replace_key(discord_id, name)
 
     async def run(self) -> None:
         """Forget old interactions once an hour; a database that is away is tried again an hour later."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from freetheai_gateway.app.images import ImageServices, image_routes
+from freetheai_gateway.app.login import SignIn
 from freetheai_gateway.app.pages import Pages, PageServices
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.anthropic_messages import AnthropicMessages
@@ -12,6 +13,7 @@ from freetheai_gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from freetheai_gateway.dialects.openai_responses import OpenAIResponses
 from freetheai_gateway.dialects.protocol import Dialect
 from freetheai_gateway.domain.catalogue import ModelKind
+from freetheai_gateway.limits.refusals import RefusalGuard
 from freetheai_gateway.services.accounts import AccountDesk
 from freetheai_gateway.services.authenticate import Authenticator
 from freetheai_gateway.services.completions import Completions
@@ -20,9 +22,10 @@ from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
+from freetheai_gateway.services.personal_data import PersonalData
 from freetheai_gateway.services.ports import UsageStore
 from freetheai_gateway.services.reports import NodeReports
-from freetheai_gateway.web.account import AccountRoutes
+from freetheai_gateway.web.account import AccountRoutes, Owners, Paces, ReplaceKey
 from freetheai_gateway.web.asgi import Complain
 from freetheai_gateway.web.catalogue import CatalogueRoutes
 from freetheai_gateway.web.completions import CompletionRoute, CountTokensRoute
@@ -34,6 +37,9 @@ from freetheai_gateway.web.openapi.route import OpenAPIRoute
 from freetheai_gateway.web.operators import OperatorGate
 from freetheai_gateway.web.pages.site import Promise
 from freetheai_gateway.web.routes import Route
+
+EXPORTS_A_MINUTE, LISTS_A_MINUTE = 5, 30
+"""Of one account: everything that is kept, and pages of its requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,10 @@ class Services:
     promise: Promise
     own_account: OwnAccount
     desk: AccountDesk
+    personal: PersonalData
+    sign_in: SignIn | None = None
+    replace_key: ReplaceKey | None = None
+    has_admin_token: bool = True
     crowd: Crowd = field(default_factory=Crowd)
 
 
@@ -110,14 +120,21 @@ def _pages(services: Services, health: HealthRoutes) -> Pages:
             clock=services.clock,
             facts=health.body,
             promise=services.promise,
+            sign_in=services.sign_in,
+            has_admin_token=services.has_admin_token,
         )
     )
 
 
 def _account_routes(services: Services, pages: Pages, dialect: Dialect) -> list[Route]:
-    account = AccountRoutes(services.authenticator, services.own_account, services.desk)
+    sessions = None if services.sign_in is None else services.sign_in.gate
+    owners = Owners(services.authenticator, sessions, services.replace_key)
+    paces = Paces(RefusalGuard(limit=EXPORTS_A_MINUTE), RefusalGuard(limit=LISTS_A_MINUTE), services.clock)
+    account = AccountRoutes(owners, services.own_account, services.desk, services.personal, paces)
     return [
-        Route("/account", {"GET": pages.account_or(account.show)}, dialect),
+        Route("/account", {"GET": pages.account_or(account.show), "DELETE": account.erase}, dialect),
+        Route("/account/requests", {"GET": account.requests}, dialect),
+        Route("/account/export", {"GET": account.export}, dialect),
         Route("/account/key", {"POST": account.replace_key}, dialect),
     ]
 

@@ -1,9 +1,11 @@
-"""`freetheai accounts`: look at accounts, set their tier, take limits away, suspend and restore them."""
+"""`freetheai accounts`: look at accounts, set their tier, suspend and restore them, export and erase what is kept."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from freetheai_gateway.cli.failures import FAILED
 from freetheai_gateway.cli.options import (
     ConfigOption,
     CursorOption,
@@ -12,13 +14,14 @@ from freetheai_gateway.cli.options import (
     PublicReasonOption,
     ReasonOption,
 )
-from freetheai_gateway.cli.output import Column, print_fields, print_json, print_page, print_table, print_text
+from freetheai_gateway.cli.output import Column, print_fields, print_json, print_page, print_table, print_text, say
 from freetheai_gateway.cli.session import Session, in_session, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freetheai_gateway.domain.accounts import Account, AccountFields, ApiKey
+    from freetheai_gateway.services.admin_view import Object
     from freetheai_gateway.settings import Settings
 
 COLUMNS = (
@@ -40,11 +43,12 @@ KEY_COLUMNS = (
 )
 _PAGE = 1_000
 
-app = typer.Typer(no_args_is_help=True, help="Look at accounts, set their tier, suspend and restore them.")
+app = typer.Typer(no_args_is_help=True, help="Look at accounts, set their tier, suspend, export, erase.")
 
 AccountArgument = Annotated[
     str, typer.Argument(metavar="ACCOUNT", help="Id of the account, acc_…; freetheai accounts list shows it.")
 ]
+PersonArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Id of the account, or its Discord id.")]
 
 
 @app.command("list")
@@ -168,6 +172,63 @@ def restore(
     settings = read_settings(config)
     changed = in_session(settings, lambda session: session.desk.restore(account, reason=reason))
     _print_account(changed.now, settings, as_json=as_json)
+
+
+@app.command()
+def export(*, account: PersonArgument, config: ConfigOption = None) -> None:
+    """Print what is kept about an owner, as one JSON object."""
+
+    async def work(session: Session) -> "Object":
+        return await session.personal.export(await _find(session, account))
+
+    print_json(in_session(read_settings(config), work))
+
+
+@app.command()
+def delete(
+    *,
+    account: PersonArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")] = False,
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Erase an account and what is known of its owner.
+
+    Keys, sessions, usage, name and Discord id go, wherever they stand; sums over everybody stay. Its keys are refused
+    within a second. This can't be undone. The same person can sign up again a day later; who was suspended can't while
+    the suspension would have lasted.
+    """
+    settings = read_settings(config)
+    if not yes and not _is_meant(account):
+        raise typer.Exit(FAILED)
+
+    async def work(session: Session) -> "tuple[str, str]":
+        account_id = await _find(session, account)
+        return account_id, await session.personal.erase(account_id, reason=reason)
+
+    account_id, audit_id = in_session(settings, work)
+    print_fields({"id": account_id, "erased": True, "audit_id": audit_id}, as_json=as_json)
+
+
+def _is_meant(account: str) -> bool:
+    """Ask whoever sits at the terminal; where nobody does the answer is no."""
+    if not sys.stdin.isatty():
+        say(f"Erasing can't be undone. If {account} is meant, add --yes.")
+        return False
+    return typer.confirm(f"Erase {account} for good?", err=True)
+
+
+async def _find(session: Session, wanted: str) -> str:
+    """Find an account by its id or its owner's Discord id. Raises `UnknownAccount`."""
+    from freetheai_gateway.services.accounts import UnknownAccount
+    from freetheai_gateway.services.ports import Page
+
+    found, _ = await session.accounts.list_accounts(Page(_PAGE), search=wanted)
+    for account in found:
+        if wanted in {account.id, account.discord_id}:
+            return account.id
+    raise UnknownAccount(wanted)
 
 
 def _change(settings: "Settings", account: str, fields: "AccountFields", reason: str | None, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`freetheai discord`: tell Discord the commands, and look the set-up over."""
+"""`freetheai discord`: tell Discord the commands, look the set-up over, and try it all without Discord."""
 
 from __future__ import annotations
 
@@ -67,6 +67,45 @@ def doctor(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
             print_text(f"{finding.what}: {finding.hint or 'ok'}")
     if not is_well:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def demo(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Type nothing: take every suggestion and end.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Sign up in this terminal, with a fake Discord and a gateway on this machine.
+
+    Needs neither Discord nor a configuration; nothing is kept. Shows every message as a member sees it, hands out a
+    key, streams a first answer from the embedded model and walks the key through the whole API. Then the pages are
+    there to sign in to, as a member and as an operator.
+    """
+    from freetheai_gateway.cli.session import locate_config
+    from freetheai_gateway.testing.child import ChildFailed
+    from freetheai_gateway.testing.discord.demo import play
+    from freetheai_gateway.testing.discord.terminal import Keyboard, Script
+    from freetheai_gateway.testing.discord.walk import WalkFailed
+
+    locate_config(config)  # nothing is read from it, but a wrong name is said here as everywhere
+    is_quiet = yes or as_json
+    show = say if as_json else print_text
+    try:
+        done = play(Script(show) if is_quiet else Keyboard(), show, stays=not is_quiet)
+    except EOFError:
+        say("Nobody types here: freetheai discord demo --yes goes on by itself.")
+        raise typer.Exit(FAILED) from None
+    except (ChildFailed, WalkFailed) as failed:
+        say(f"Error: {failed}")
+        raise typer.Exit(FAILED) from None
+    if as_json:
+        steps = [
+            {"step": step.title, "request": step.line, "status": step.status, "ms": step.ms} for step in done.steps
+        ]
+        print_json(
+            {"ok": True, "actions": done.actions, "seconds_to_first_word": round(done.seconds, 3), "steps": steps}
+        )
 
 
 def _settings(settings: Settings) -> Settings:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from freetheai_gateway.services.accounts import AccountDesk
+    from freetheai_gateway.services.personal_data import PersonalData
     from freetheai_gateway.settings import Loaded, Settings
     from freetheai_gateway.store.accounts import SqlAccounts
     from freetheai_gateway.store.audit import SqlAudit
@@ -30,6 +31,7 @@ class Session:
     desk: AccountDesk
     usage: SqlUsage
     audit: SqlAudit
+    personal: PersonalData
 
 
 def locate_config(option: Path | None) -> Path | None:
@@ -71,17 +73,21 @@ def in_session(settings: Settings, work: Callable[[Session], Awaitable[T]], *, a
 async def _open(settings: Settings, *, any_revision: bool) -> Session:
     from freetheai_gateway.clock import SystemClock
     from freetheai_gateway.services.accounts import AccountDesk
+    from freetheai_gateway.services.personal_data import PersonalData
     from freetheai_gateway.store.accounts import SqlAccounts
     from freetheai_gateway.store.audit import SqlAudit
     from freetheai_gateway.store.database import Database
     from freetheai_gateway.store.location import StoreSettings
+    from freetheai_gateway.store.personal_data import SqlPersonalData
     from freetheai_gateway.store.usage import SqlUsage
 
     store = StoreSettings(url=settings.database.url, durable=settings.journal.fsync)
     database = await Database.open(store, create=False, any_revision=any_revision)
     accounts = SqlAccounts(database)
-    desk = AccountDesk(accounts, SystemClock(), f"cli:{_user()}")
-    return Session(settings, database, accounts, desk, SqlUsage(database), SqlAudit(database))
+    clock, actor = SystemClock(), f"cli:{_user()}"
+    desk = AccountDesk(accounts, clock, actor)
+    personal = PersonalData(accounts, SqlPersonalData(database), clock, actor)
+    return Session(settings, database, accounts, desk, SqlUsage(database), SqlAudit(database), personal)
 
 
 def _user() -> str:

@@ -22,6 +22,8 @@ class Action(StrEnum):
     """Tier, limits, name: `before` and `after` say which."""
     ACCOUNT_SUSPENDED = "account.suspend"
     ACCOUNT_RESTORED = "account.restore"
+    ACCOUNT_ERASED = "account.erase"
+    """With everything that says whose it was; entries of before keep no name."""
     KEY_CREATED = "key.create"
     KEY_ROTATED = "key.rotate"
     KEY_REVOKED = "key.revoke"

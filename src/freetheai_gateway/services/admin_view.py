@@ -1,10 +1,12 @@
 """Accounts, keys, usage and audit entries as objects: what the admin API answers and `--json` prints."""
 
+from dataclasses import fields
+
 from freetheai_gateway.clock import rfc3339
 from freetheai_gateway.domain.accounts import Account, AccountState, ApiKey, is_paused
 from freetheai_gateway.domain.audit import AuditEntry
-from freetheai_gateway.domain.catalogue import Model
-from freetheai_gateway.domain.pools import Upstream
+from freetheai_gateway.domain.catalogue import Model, Tier
+from freetheai_gateway.domain.pools import Quirks, Upstream
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.ports import UsageRow
@@ -124,8 +126,36 @@ def model_fields(model: Model, offer: Offer) -> Object:
         "tier": tier.name if tier is not None else None,
         "tier_rank": model.tier_level,
         "retired": model.retired,
+        "retires_at": model.retires_at,
+        "replaced_by": model.replaced_by,
         "set_up": offer.is_set_up(model, unlimited=True),
+        "open_to_members": offer.is_set_up(model),
+        "description": model.description,
+        "context_window": model.context_window,
+        "max_output_tokens": model.max_output_tokens,
+        "default_output_tokens": model.default_output_tokens,
+        "inputs": list(model.inputs),
+        "features": list(model.features),
+        "aliases": [alias.pattern for alias in offer.catalogue.aliases if alias.model == model.id],
         "upstreams": [_upstream(upstream) for upstream in model.upstreams],
+    }
+
+
+def tier_fields(tier: Tier, offer: Offer) -> Object:
+    """Show a tier with the limits that hold for it, and how many models it opens."""
+    models, limits = offer.catalogue.models.values(), tier.limits
+    return {
+        "level": tier.level,
+        "name": tier.name,
+        "is_default": tier.level == offer.catalogue.tier(offer.catalogue.default_tier).level,
+        "requests_per_minute": limits.requests_per_minute,
+        "tokens_per_minute": limits.tokens_per_minute,
+        "concurrency": limits.concurrency,
+        "daily_requests": limits.daily_requests,
+        "images_per_day": limits.images_per_day,
+        "minimum_invites": tier.minimum_invites,
+        "opens_models": sum(model.tier_level <= tier.level for model in models),
+        "families": [family.name for family in offer.catalogue.families if family.minimum_tier == tier.level],
     }
 
 
@@ -140,7 +170,19 @@ def _upstream(upstream: Upstream) -> Object:
         "cached_input_per_million": price.cached_input_per_million,
         "output_per_million": price.output_per_million,
         "per_image": price.per_image,
+        "quirks": _quirks(upstream.quirks),
     }
+
+
+def _quirks(quirks: Quirks) -> list[str]:
+    """Name what is set of the quirks, with its value."""
+    default = Quirks()
+    values = {each.name: getattr(quirks, each.name) for each in fields(Quirks)}
+    return [
+        f"{name}={', '.join(value) if isinstance(value, tuple) else value}"
+        for name, value in values.items()
+        if value != getattr(default, name)
+    ]
 
 
 def _instant(wall_s: float | None) -> str | None:

@@ -207,6 +207,8 @@ class Discord(Table, frozen=True, kw_only=True):
     invite_url: Annotated[OptionalUrl, MayBeMissing()] = ""
     operators: tuple[Annotated[str, Form(forms.snowflake), MayBeMissing()], ...] = ()
     api_base: Annotated[str, Form(forms.http_url), MayBeMissing()] = "https://discord.com/api/v10"
+    authorize_url: Annotated[str, Form(forms.http_url), MayBeMissing()] = "https://discord.com/oauth2/authorize"
+    """Where browsers are sent to sign in."""
     tier_roles: tuple[tuple[Annotated[str, Form(forms.snowflake)], Positive], ...] = ()
     tier_skus: tuple[tuple[Annotated[str, Form(forms.snowflake)], Positive], ...] = ()
     signup: SignUp = SignUp()

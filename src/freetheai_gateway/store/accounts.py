@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Row, Table, bindparam, insert, or_, select, update
+from sqlalchemy import Row, Table, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from freetheai_gateway.domain.accounts import Account, AccountFields, AccountState, ApiKey, Caller
@@ -12,7 +12,7 @@ from freetheai_gateway.services.ports import Page
 from freetheai_gateway.store.audit import entry_of, insert_entry, shown_account, shown_key
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.paging import read_page
-from freetheai_gateway.store.schema import ACCOUNTS, API_KEYS, CHANGES
+from freetheai_gateway.store.schema import ACCOUNTS, API_KEYS, CHANGES, WEB_SESSIONS
 
 _FIND_CALLER = (
     select(API_KEYS.c.id.label("key_id"), API_KEYS.c.prefix, ACCOUNTS)
@@ -74,6 +74,9 @@ class SqlAccounts:
             before = account_of(row)
             after = replace(before, **fields)
             await connection.execute(update(ACCOUNTS).where(this_one).values(row_values(ACCOUNTS, after)))
+            if after.state is AccountState.PAUSED and after.discord_id is not None:
+                of_this_person = WEB_SESSIONS.c.discord_id == after.discord_id
+                await connection.execute(delete(WEB_SESSIONS).where(of_this_person))
             if note is not None:
                 was, now_is = shown_account(before, fields), shown_account(after, fields)
                 entry = entry_of(note, account_id, account_id, before=was, after=now_is)

@@ -38,7 +38,7 @@ class SqlAudit:
             statement = statement.where(AUDIT.c.account_id == account_id)
         async with self._database.read("listing audit entries") as connection:
             rows, cursor = await read_page(connection, AUDIT.c.at, statement, page, newest_first=True)
-        return [_entry(row) for row in rows], cursor
+        return [entry_from_row(row) for row in rows], cursor
 
 
 def entry_of(
@@ -91,7 +91,8 @@ def _row(entry: AuditEntry) -> dict[str, object]:
     return values | {name: encode(values[name]).decode() for name in ("before", "after")}
 
 
-def _entry(row: Row[tuple[object, ...]]) -> AuditEntry:
+def entry_from_row(row: Row[tuple[object, ...]]) -> AuditEntry:
+    """Read an entry from its row."""
     return AuditEntry(
         id=row.id,
         at=row.at,

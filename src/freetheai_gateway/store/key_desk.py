@@ -14,6 +14,7 @@ from freetheai_gateway.domain.accounts import AccountState
 from freetheai_gateway.domain.audit import GATEWAY, Action, Note
 from freetheai_gateway.services.key_desk.ports import (
     Active,
+    Bar,
     CheckIn,
     Event,
     Inquiry,
@@ -31,6 +32,7 @@ from freetheai_gateway.store.batches import Batches
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.key_orders import issue_all
 from freetheai_gateway.store.member_standings import event_row, keys_issued, read_answers, read_standings
+from freetheai_gateway.store.personal_data import bar_of
 from freetheai_gateway.store.schema import (
     ACCOUNTS,
     CHECK_INS,
@@ -138,6 +140,11 @@ class SqlKeyDesk:
     async def standing(self, inquiry: Inquiry) -> Standing:
         """Read what is known of a Discord id and of an interaction."""
         return await self._standings.ask(inquiry)
+
+    async def bar_of(self, discord_id: str, now: float) -> Bar | None:
+        """Find why a person whose account was erased is given no new one."""
+        async with self._database.read("looking for an erased account") as connection:
+            return await bar_of(connection, discord_id, now)
 
     async def keys_issued(self, since: float) -> list[float]:
         """List when first keys were issued since an instant, oldest first."""

@@ -16,9 +16,9 @@ async def read_page(
     *,
     newest_first: bool = False,
 ) -> tuple[Sequence[Row[tuple[object, ...]]], str | None]:
-    """Read a page in the order of (`instant`, id); the cursor is the last row's id, which never goes away.
+    """Read a page in the order of (`instant`, id); the cursor is the last row's id.
 
-    Raises `InvalidCursor`.
+    Raises `InvalidCursor`, also where that row was erased meanwhile.
     """
     table = instant.table
     place = tuple_(instant, table.c.id)

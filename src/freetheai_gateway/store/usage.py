@@ -4,7 +4,7 @@ Roll-ups change only in the transaction that inserts the rows they count, and on
 replayed journal counts nothing twice. What a journal holds is here at most `JournalSettings.drain_s` later.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -28,11 +28,12 @@ from freetheai_gateway.clock import utc_day
 from freetheai_gateway.domain.health import PrefixDay, Thresholds, prefix_of, verdict_of
 from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
-from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
+from freetheai_gateway.services.ports import InvalidCursor, ModelRequests, Page, UsageRow, UsageTotals
 from freetheai_gateway.store.database import Database
 from freetheai_gateway.store.errors import StoreConflict
 from freetheai_gateway.store.schema import (
     PREFIX_HOURS,
+    STATUS_SUMS,
     USAGE_DAY_ACCOUNTS,
     USAGE_DAY_MODELS,
     USAGE_DAYS,
@@ -44,8 +45,10 @@ from freetheai_gateway.store.upserts import ManyRows, insert_new, insert_or_add
 
 _DAY_S = 86_400
 _HOUR_S = 3_600
+_FIRST_REFUSAL, _CANCELED, _FIRST_FAILURE = 400, 499, 500
+_MOST_DAYS = 500
+"""Asked for in one statement."""
 _HOURS_A_DAY = 24
-_FIRST_FAILURE = 500
 _PRUNE_ROWS = 1_000
 _GROUPS = {
     "provider": USAGE_DAY_MODELS.c.provider,
@@ -81,11 +84,21 @@ class _Day:
     reasoning_tokens: int = 0
     images: int = 0
     cost_micro_usd: int = 0
+    client_errors: int = 0
+    canceled: int = 0
+    server_errors: int = 0
 
     def add(self, record: UsageRecord) -> None:
         """Count one request in."""
         self.requests += 1
         self.successes += record.success
+        status = record.status
+        if status >= _FIRST_FAILURE:
+            self.server_errors += 1
+        elif status == _CANCELED:
+            self.canceled += 1
+        elif status >= _FIRST_REFUSAL:
+            self.client_errors += 1
         self.input_tokens += record.input_tokens
         self.output_tokens += record.output_tokens
         self.cached_tokens += record.cached_tokens
@@ -212,8 +225,8 @@ class SqlUsage:
         """Read one record; one that is still in a journal is not found."""
         statement = select(USAGE_RECORDS).where(USAGE_RECORDS.c.request_id == request_id)
         async with self._database.read("finding a usage record") as connection:
-            row = (await connection.execute(statement)).mappings().first()
-        return None if row is None else UsageRecord(**{name: row[name] for name in UsageRecord.__struct_fields__})
+            row = (await connection.execute(statement)).first()
+        return None if row is None else record_of(row)
 
     async def report(self, by: str, since: str | None = None) -> Sequence[UsageRow]:
         """Sum the roll-ups by `provider`, `account`, `model` or `day`, from the UTC day `since` on.
@@ -269,6 +282,66 @@ class SqlUsage:
         )
         async with self._database.read("reading an account's models") as connection:
             return [_usage_row("model", row) for row in await connection.execute(statement)]
+
+    async def account_statuses(self, account_id: str, days: Sequence[str]) -> Mapping[str, int]:
+        """Sum how an account's requests of these UTC days failed, by the names of `STATUS_SUMS`."""
+        columns = USAGE_DAY_ACCOUNTS.c
+        sums = [func.coalesce(func.sum(columns[name]), 0).label(name) for name in STATUS_SUMS]
+        statement = select(*sums).where(columns.day.in_(days), columns.account_id == account_id)
+        async with self._database.read("counting an account's failures") as connection:
+            row = (await connection.execute(statement)).one()
+        return {name: int(getattr(row, name)) for name in STATUS_SUMS}
+
+    async def account_requests(
+        self, account_id: str, page: Page, *, since: float, until: float
+    ) -> tuple[Sequence[UsageRecord], str | None]:
+        """Read the records of an account, the newest first, with the cursor of the next page.
+
+        Looks only at days on which the account made requests, from the newest on until the page is full: records have
+        no index by account. Raises `InvalidCursor`.
+        """
+        before: tuple[float, str] | None = None
+        if page.after is not None:
+            last = await self.find(page.after)
+            if last is None or last.account_id != account_id:
+                raise InvalidCursor("the cursor names nothing in this list")
+            before = last.started_at, last.request_id
+            until = last.started_at
+        found: list[UsageRecord] = []
+        for day in reversed(await self.active_days(account_id, since, until)):
+            found += await self._requests_of(account_id, day, before, page.limit + 1 - len(found))
+            if len(found) > page.limit:
+                break
+        shown = found[: page.limit]
+        return shown, shown[-1].request_id if len(found) > page.limit else None
+
+    async def active_days(self, account_id: str, since: float, until: float) -> list[int]:
+        """List the UTC days, as numbers since 1970, on which an account made requests, the oldest first."""
+        columns = USAGE_DAY_ACCOUNTS.c
+        numbers = {utc_day(number * _DAY_S): number for number in range(int(since // _DAY_S), int(until // _DAY_S) + 1)}
+        names, active = list(numbers), list[int]()
+        for start in range(0, len(names), _MOST_DAYS):
+            some = names[start : start + _MOST_DAYS]
+            statement = select(columns.day).where(columns.day.in_(some), columns.account_id == account_id)
+            async with self._database.read("finding an account's days") as connection:
+                active += [numbers[day] for day in (await connection.execute(statement)).scalars()]
+        return sorted(active)
+
+    async def _requests_of(
+        self, account_id: str, day: int, before: tuple[float, str] | None, limit: int
+    ) -> list[UsageRecord]:
+        """Read an account's newest records of a day, those before a place in the list."""
+        records = USAGE_RECORDS.c
+        statement = select(USAGE_RECORDS).where(
+            records.started_at >= day * _DAY_S,
+            records.started_at < (day + 1) * _DAY_S,
+            records.account_id == account_id,
+        )
+        if before is not None:
+            statement = statement.where(tuple_(records.started_at, records.request_id) < before)
+        statement = statement.order_by(records.started_at.desc(), records.request_id.desc()).limit(limit)
+        async with self._database.read("reading an account's requests") as connection:
+            return [record_of(row) for row in await connection.execute(statement)]
 
     async def totals(self) -> UsageTotals:
         """Read the sums over all time: one row, untouched by retention."""
@@ -410,7 +483,7 @@ def _narrowed(days: Sequence[_Day], key_of: Callable[[_Day], tuple[str, str, str
         row = narrower.get(key)
         if row is None:
             row = narrower[key] = _Day(*key)
-        for name in _SUMS:
+        for name in (*_SUMS, *STATUS_SUMS):
             setattr(row, name, getattr(row, name) + getattr(day, name))
     return list(narrower.values())
 
@@ -425,6 +498,11 @@ def _by_hour(records: Sequence[UsageRecord]) -> list[_Hour]:
             hour = hours[key] = _Hour(*key)
         hour.add(record)
     return list(hours.values())
+
+
+def record_of(row: Row[tuple[object, ...]]) -> UsageRecord:
+    """Read a record from its row."""
+    return UsageRecord(**{name: getattr(row, name) for name in UsageRecord.__struct_fields__})
 
 
 def _by_prefix(records: Sequence[UsageRecord]) -> list[_PrefixHour]:

@@ -64,6 +64,11 @@ class FakeReply:
         self._left = list(steps)
 
     @property
+    def whole(self) -> bytes:
+        """All bytes of the body, whatever else is planned."""
+        return b"".join(step for step in self._script if isinstance(step, bytes))
+
+    @property
     def at_end(self) -> bool:
         """Leave it to `read`."""
         return False

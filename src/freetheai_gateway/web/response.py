@@ -146,7 +146,7 @@ class Response:
             event = self.dialect.render_stream_error(error, request_id, self._trace.reply_id)
             await self._send({"type": "http.response.body", "body": event})
             return
-        headers = (JSON, *_retry_headers(error), *error.headers)
+        headers = (JSON, *retry_headers(error), *error.headers)
         await self.send_whole(error.status, headers, self.dialect.render_error(error, request_id))
 
     def abandon(self) -> None:
@@ -220,7 +220,8 @@ class Response:
             self._sign_task = None
 
 
-def _retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
+def retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
+    """Give the headers that say when, and whether, to try again."""
     headers = []
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, whole_seconds(error.retry_after_s))))

@@ -37,8 +37,15 @@ DOCUMENT: dict[str, object] = {
     "families": [{"name": "Plus", "models": ["plus/*"], "minimum_tier": 3}],
     "models": [
         {"id": "glm/x", "upstreams": [{"provider": "zai", "model": "x", "price_usd": {"input_per_million": 0.5}}]},
-        {"id": "plus/y", "upstreams": [{"provider": "bare", "model": "y"}, {"provider": "zai", "model": "z"}]},
+        {
+            "id": "plus/y",
+            "upstreams": [
+                {"provider": "bare", "model": "y"},
+                {"provider": "zai", "model": "z", "quirks": {"drop": ["seed", "user"]}},
+            ],
+        },
     ],
+    "aliases": [{"match": "old-*", "model": "glm/x"}],
 }
 
 A = TypeVar("A", bound=Answer)

@@ -14,6 +14,7 @@ from freetheai_gateway.web.admin.answers import (
     LimitsInForce,
     Reloaded,
     RequestRecord,
+    TierRow,
     UpstreamRow,
     UsageRow,
 )
@@ -111,6 +112,28 @@ async def test_catalogue_when_listed_then_models_have_family_tier_upstreams_and_
     ]
     assert [(upstream.provider, upstream.model) for upstream in rows[1].upstreams] == [("bare", "y"), ("zai", "z")]
     assert rows[0].upstreams[0].input_per_million == 0.5
+
+
+async def test_catalogue_when_listed_then_what_holds_is_told_and_not_what_stands_in_the_file(api: Api) -> None:
+    """Defaults, aliases and quirks: what a request for the model meets."""
+    rows, _ = await api.page(CatalogueRow, "catalogue")
+    assert [(row.inputs, row.aliases, row.open_to_members) for row in rows] == [
+        (["text"], ["old-*"], True),
+        (["text"], [], True),
+    ]
+    assert [upstream.quirks for upstream in rows[1].upstreams] == [[], ["drop=seed, user"]]
+
+
+async def test_tiers_when_listed_then_their_limits_and_what_they_open(api: Api) -> None:
+    """With the cap of the day that `[access]` gives to tiers without one of their own."""
+    rows, _ = await api.page(TierRow, "tiers")
+    assert [(row.level, row.name, row.is_default, row.opens_models) for row in rows[:3]] == [
+        (1, "Starter", True, 1),
+        (2, "Member", False, 1),
+        (3, "Regular", False, 2),
+    ]
+    assert {row.daily_requests for row in rows} == {50}
+    assert rows[2].families == ["Plus"]
 
 
 async def test_reload_when_dry_then_the_difference_is_shown_and_nothing_is_noted(api: Api) -> None:

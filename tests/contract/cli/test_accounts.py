@@ -186,3 +186,43 @@ def test_an_unknown_account_fails(command: CommandLine, verb: list[str]) -> None
     """One sentence, exit code 1."""
     done = command("accounts", *verb, "acc_nobody")
     assert (done.code, done.out, done.err) == (1, "", 'Error: there is no account "acc_nobody"\n')
+
+
+def test_export_prints_everything_by_account_and_by_discord_id(
+    command: CommandLine, insert: Callable[[Account], None]
+) -> None:
+    """Requirement 30: an operator hands out what is kept about a person."""
+    insert(Account("acc_1", "Ada", 1.0, discord_id="800000000000000001"))
+    for wanted in ("acc_1", "800000000000000001"):
+        data = command("accounts", "export", wanted).object
+        assert data["object"] == "personal_data"
+        assert isinstance(data["account"], dict)
+        assert (data["account"]["name"], data["account"]["discord_id"]) == ("Ada", "800000000000000001")
+
+
+def test_delete_erases_and_writes_down_who_did_it_and_not_whose_it_was(
+    command: CommandLine, insert: Callable[[Account], None]
+) -> None:
+    """The audit list says that it was done, by whom and why."""
+    insert(Account("acc_1", "Ada", 1.0, discord_id="800000000000000001"))
+    done: Object = command("accounts", "delete", "800000000000000001", "--yes", "--reason", "asked", "--json").object
+    assert (done["id"], done["erased"]) == ("acc_1", True)
+    assert command("accounts", "show", "acc_1").code == 1
+    entry = command("audit", "--json").rows[0]
+    assert (entry["id"], entry["action"], entry["reason"]) == (done["audit_id"], "account.erase", "asked")
+    assert str(entry["actor"]).startswith("cli:")
+    assert "Ada" not in str(command("audit", "--json").object)
+
+
+def test_delete_without_a_yes_changes_nothing(command: CommandLine, insert: Callable[[Account], None]) -> None:
+    """Where nobody can be asked, the answer is no."""
+    insert(Account("acc_1", "Ada", 1.0))
+    assert command("accounts", "delete", "acc_1").code == 1
+    assert command("accounts", "show", "acc_1").code == 0
+
+
+@pytest.mark.parametrize("verb", [["export"], ["delete", "--yes"]])
+def test_nobody_to_export_or_erase_fails(command: CommandLine, verb: list[str]) -> None:
+    """A part of a name is nobody."""
+    done = command("accounts", *verb, "Ad")
+    assert (done.code, done.err) == (1, 'Error: there is no account "Ad"\n')

@@ -7,6 +7,7 @@ from freetheai_gateway.app.discord_setup import examine, sync
 from freetheai_gateway.app.registration import rest_settings
 from freetheai_gateway.bot.commands import commands
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed
+from freetheai_gateway.settings.secret import Secret
 from freetheai_gateway.settings.tree import Discord
 from freetheai_gateway.testing.clock import FakeClock
 from freetheai_gateway.testing.discord.server import Failure, FakeDiscord
@@ -72,12 +73,32 @@ async def test_doctor_when_things_are_wrong_then_each_is_named(discord: FakeDisc
     assert [finding.what for finding in await examine(settings, setup.rest, commands(), URL)] == ["bot token"]
 
 
+async def test_doctor_when_signing_in_is_set_up_wrongly_then_named_and_when_it_is_off_then_no_mistake(
+    discord: FakeDiscord, setup: Setup
+) -> None:
+    """The redirect must stand on the developer pages letter by letter; cookies need https."""
+    settings = msgspec.structs.replace(setup.settings, client_secret=Secret("s"))
+
+    async def found(settings: Discord, url: str) -> list[tuple[str, str]]:
+        findings = await examine(settings, setup.rest, commands(), url)
+        return [(each.what, each.hint) for each in findings if each.what.startswith("signing in")]
+
+    assert await found(setup.settings, URL) == [("signing in (off: no client secret)", "")]
+    [(_, hint)] = await found(settings, URL)
+    assert f"{URL}/login/callback" in hint
+    discord.oauth.redirect_uris = {f"{URL}/login/callback"}
+    assert await found(settings, URL) == [("signing in", "")]
+    [(_, hint)] = await found(settings, "http://gateway.example")
+    assert "https" in hint
+
+
 async def test_client_when_limited_then_waits_as_told_and_gives_up_in_the_end(
     discord: FakeDiscord, setup: Setup
 ) -> None:
     """Requirement 27: fractions of seconds count; 401 stops at once; repeats are bounded."""
     discord.failures = [Failure(429, 0, 0.65), Failure(429, 0, 1.5, is_global=True)]
     await sync(setup.settings, setup.rest, commands(), dry_run=True)
+    assert setup.rest.refused == 2
     assert [round(seconds, 3) for seconds in setup.slept] == [0.65, 1.5]
     discord.failures = [Failure(401)]
     with pytest.raises(DeliveryFailed):

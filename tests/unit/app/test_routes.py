@@ -7,6 +7,7 @@ import pytest
 from freetheai_gateway.app.images import build_images
 from freetheai_gateway.app.routes import Services, build_routes
 from freetheai_gateway.dialects.anthropic_messages import MessagesTranslator
+from freetheai_gateway.domain.accounts import Account
 from freetheai_gateway.domain.health import Thresholds
 from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.metrics import Metrics
@@ -16,6 +17,7 @@ from freetheai_gateway.services.count_tokens import TokenCounter
 from freetheai_gateway.services.lanes import LaneBuilder
 from freetheai_gateway.services.observe import Observer
 from freetheai_gateway.services.own_account import OwnAccount
+from freetheai_gateway.services.personal_data import Erasure, Kept, PersonalData
 from freetheai_gateway.services.reports import NodeReports, NoSiblings
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.settings import default_settings
@@ -41,11 +43,24 @@ async def _no_standings(_account_id: str, _limits: Limits) -> Sequence[Standing]
     return ()
 
 
+class NothingPersonal:
+    """Implements `PersonalStore` for a table of routes that nobody calls."""
+
+    async def read(self, account: Account, most_requests: int, until: float) -> Kept:
+        return Kept(account)
+
+    async def erase(self, erasure: Erasure) -> bool:
+        return False
+
+    async def sweep(self, now: float) -> None:
+        """Find nothing."""
+
+
 @pytest.fixture(scope="module")
 def routes() -> list[Route]:
     """Build the table as `app` does, over fakes."""
     governed = Governed()
-    clock, metrics = FakeClock(), Metrics()
+    clock, metrics, accounts = FakeClock(), Metrics(), MemoryAccounts()
     observer = Observer(metrics, Thresholds(), clock)
     services = Services(
         directory=governed.directory,
@@ -67,7 +82,8 @@ def routes() -> list[Route]:
         max_body_bytes=1024,
         promise=Promise(30, 400, 3600),
         own_account=OwnAccount(governed.directory, RankedUsage(), _no_standings, clock),
-        desk=AccountDesk(MemoryAccounts(), clock, "test"),
+        desk=AccountDesk(accounts, clock, "test"),
+        personal=PersonalData(accounts, NothingPersonal(), clock, "test"),
     )
     return build_routes(services).api
 

@@ -62,6 +62,7 @@ DEFAULTS: list[tuple[str, Any]] = [
     ("discord.invite_url", ""),
     ("discord.operators", ()),
     ("discord.api_base", "https://discord.com/api/v10"),
+    ("discord.authorize_url", "https://discord.com/oauth2/authorize"),
     ("discord.tier_roles", ()),
     ("discord.is_on", False),
     ("discord.signup.open", True),

@@ -1,6 +1,6 @@
 """What the tests of the handlers share: one call of a handler, and a store that knows a ranking."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.health import PrefixDay, Thresholds
@@ -8,7 +8,7 @@ from freetheai_gateway.domain.limits import Delivered
 from freetheai_gateway.domain.usage import UsageRecord
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import Decoder
-from freetheai_gateway.services.ports import ModelRequests, UsageRow, UsageTotals
+from freetheai_gateway.services.ports import ModelRequests, Page, UsageRow, UsageTotals
 from freetheai_gateway.services.trace import Trace
 from freetheai_gateway.testing.asgi import Client
 from freetheai_gateway.testing.clock import FakeClock
@@ -58,6 +58,16 @@ class RankedUsage:
     async def account_models(self, account_id: str, days: Sequence[str]) -> Sequence[UsageRow]:
         """Know nothing."""
         return ()
+
+    async def account_statuses(self, account_id: str, days: Sequence[str]) -> Mapping[str, int]:
+        """Know nothing."""
+        return {}
+
+    async def account_requests(
+        self, account_id: str, page: Page, *, since: float, until: float
+    ) -> tuple[Sequence[UsageRecord], str | None]:
+        """Know nothing."""
+        return (), None
 
     async def insert(self, records: Sequence[UsageRecord]) -> int:
         """Keep nothing."""

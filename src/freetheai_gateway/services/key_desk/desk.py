@@ -184,6 +184,17 @@ class KeyDesk:
             raise _has_no_key() if is_reset else _has_a_key()
         return issued
 
+    async def replace_key(self, discord_id: str, name: str) -> Issued:
+        """Replace the key of a member who is known to be who they are, under the rules of `/resetkey`.
+
+        Raises `Refused`.
+        """
+        standing = await self.standing(discord_id)
+        now = self._clock.wall()
+        _check_account(standing, now)
+        self._check_reset(standing, now)
+        return await self.issue(Purpose.RESET, Applicant(discord_id, name))
+
     async def take_back(self, issued: Issued) -> None:
         """Revoke a key that did not reach its owner; it costs the member nothing."""
         await self._store.take_back(issued.key_id, issued.event_id, new_id("aud"), self._clock.wall())
@@ -201,8 +212,20 @@ class KeyDesk:
             _check_in_is_open(standing, day_of(interaction_id))
         elif standing.live_key is not None:
             raise _has_a_key()
-        elif standing.issued_this_hour >= self._rules.per_hour:
+        elif standing.account is None:
+            await self._check_bar(applicant, now)
+        if purpose is Purpose.SIGN_UP and standing.issued_this_hour >= self._rules.per_hour:
             await self._refuse_for_now(now)
+
+    async def _check_bar(self, applicant: Applicant, now: float) -> None:
+        """Refuse who had their account erased a short while ago, or while it was suspended."""
+        bar = await self._store.bar_of(applicant.discord_id, now)
+        if bar is None:
+            return
+        if bar.was_suspended:
+            raise Refused("Your account was erased while it was suspended. Ask the operator for a new one.")
+        until = f" {moment(bar.until)}" if bar.until is not None else ""
+        raise Refused(f"You had your account erased a short while ago. Run /signup again{until}.")
 
     def _check_reset(self, standing: Standing, now: float) -> None:
         if standing.live_key is None:

@@ -150,6 +150,10 @@ class DeskStore(Protocol):
         """Read what is known of a Discord id and of an interaction."""
         ...
 
+    async def bar_of(self, discord_id: str, now: float) -> "Bar | None":
+        """Find why a person whose account was erased is given no new one."""
+        ...
+
     async def keys_issued(self, since: float) -> list[float]:
         """List when first keys were issued since an instant, oldest first."""
         ...
@@ -204,6 +208,14 @@ class Use:
     requests: int = 0
     successes: int = 0
     tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Why a person whose account was erased is given no new one. `until` absent = for good."""
+
+    until: float | None
+    was_suspended: bool
 
 
 @dataclass(frozen=True, slots=True)

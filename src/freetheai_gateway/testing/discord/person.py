@@ -35,6 +35,7 @@ class Person:
             "communication_disabled_until": None,
         }
         discord.members[self.id] = self.member
+        discord.users[self.id] = self.member["user"]
         self.last: Shown | None = None
         self.post = post
 

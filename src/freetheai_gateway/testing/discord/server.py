@@ -12,6 +12,7 @@ from freetheai_gateway.clock import Clock
 from freetheai_gateway.jsonc import decode_any, encode
 from freetheai_gateway.services.key_desk.gates import DISCORD_EPOCH_MS
 from freetheai_gateway.services.ports import UpstreamFailed, UpstreamRequest
+from freetheai_gateway.testing.discord.oauth import FakeOAuth
 from freetheai_gateway.testing.discord.rules import Illegal, check_commands, check_message
 from freetheai_gateway.testing.discord.uploads import Sent, read_upload
 from freetheai_gateway.testing.ports import FakeReply
@@ -26,6 +27,10 @@ _COMMANDS = re.compile(r"/api/v10/applications/(\d+)/guilds/(\d+)/commands")
 _ME = re.compile(r"/api/v10/applications/@me")
 _ROLES = re.compile(r"/api/v10/guilds/(\d+)/roles")
 _MEMBER = re.compile(r"/api/v10/guilds/(\d+)/members/(\d+)")
+_TOKEN = re.compile(r"/api/v10/oauth2/token")
+_REVOKE = re.compile(r"/api/v10/oauth2/token/revoke")
+_USER = re.compile(r"/api/v10/users/@me")
+_OWN_MEMBER = re.compile(r"/api/v10/users/@me/guilds/(\d+)/member")
 _ENTITLEMENTS = re.compile(r"/api/v10/applications/(\d+)/entitlements\?user_id=(\d+)&exclude_ended=true")
 FILES_HOST = "cdn.discordapp.com"
 ATTACHMENT_BYTES = 10 * 1024 * 1024
@@ -67,6 +72,10 @@ class FakeDiscord:
         self.endpoint: str | None = None
         self.roles: list[str] = [GUILD_ID]
         self.members: dict[str, dict[str, Any]] = {}
+        """Who is in the server; take somebody out and they have left."""
+        self.users: dict[str, dict[str, Any]] = {}
+        """Everybody, in the server or not."""
+        self.oauth = FakeOAuth(APPLICATION_ID, clock)
         self.failures: list[Failure | UpstreamFailed] = []
         self.calls: list[UpstreamRequest] = []
         self.modals: list[dict[str, Any]] = []
@@ -88,7 +97,7 @@ class FakeDiscord:
         return str((int(wall * 1000) - DISCORD_EPOCH_MS) << 22 | self._counter & 0x3FFFFF)
 
     async def send(self, request: UpstreamRequest) -> FakeReply:
-        """Answer one REST call as Discord does."""
+        """Answer one REST call as Discord does, as an `UpstreamClient`."""
         self.calls.append(request)
         if self.hold is not None:
             self.held.set()
@@ -96,6 +105,10 @@ class FakeDiscord:
         await asyncio.sleep(0)
         if request.origin.host == FILES_HOST:
             return self._file(request)
+        return self.answer(request)
+
+    def answer(self, request: UpstreamRequest) -> FakeReply:
+        """Answer one call; a scripted failure comes first."""
         headers = dict(request.headers)
         assert headers.get(b"user-agent", b"").startswith(b"DiscordBot ("), "Discord blocks other user agents"
         if self.failures:
@@ -120,12 +133,41 @@ class FakeDiscord:
             (_ENTITLEMENTS, self._entitlements),
             (_ME, self._me),
             (_ROLES, self._roles),
+            (_TOKEN, self._token),
+            (_REVOKE, self._revoke),
+            (_USER, self._user),
+            (_OWN_MEMBER, self._own_member),
         ]
+
+    def _token(self, request: UpstreamRequest, headers: dict[bytes, bytes]) -> FakeReply:
+        status, body = self.oauth.token(headers, request.body)
+        return FakeReply(encode(body), status=status)
+
+    def _revoke(self, request: UpstreamRequest, headers: dict[bytes, bytes]) -> FakeReply:
+        status, body = self.oauth.revoke(headers, request.body)
+        return FakeReply(encode(body), status=status)
+
+    def _user(self, _request: UpstreamRequest, headers: dict[bytes, bytes]) -> FakeReply:
+        user_id = self.oauth.user_of(headers, "identify")
+        return _refusal(Failure(401)) if user_id is None else _ok(self.users[user_id])
+
+    def _own_member(self, _request: UpstreamRequest, headers: dict[bytes, bytes], guild: str) -> FakeReply:
+        user_id = self.oauth.user_of(headers, "guilds.members.read")
+        if user_id is None:
+            return _refusal(Failure(401))
+        member = self.members.get(user_id)
+        return _refusal(Failure(404, 10004)) if guild != GUILD_ID or member is None else _ok(member)
 
     def _me(self, _request: UpstreamRequest, headers: dict[bytes, bytes]) -> FakeReply:
         if headers.get(b"authorization") != f"Bot {BOT_TOKEN}".encode():
             return _refusal(Failure(401))
-        return _ok({"verify_key": self.public_key, "interactions_endpoint_url": self.endpoint})
+        return _ok(
+            {
+                "verify_key": self.public_key,
+                "interactions_endpoint_url": self.endpoint,
+                "redirect_uris": sorted(self.oauth.redirect_uris),
+            }
+        )
 
     def _roles(self, _request: UpstreamRequest, _headers: dict[bytes, bytes], guild: str) -> FakeReply:
         return _refusal(Failure(404, 10004)) if guild != GUILD_ID else _ok([{"id": role} for role in self.roles])

@@ -181,10 +181,28 @@ class CatalogueUpstream(Answer, frozen=True):
     cached_input_per_million: float | None
     output_per_million: float
     per_image: float
+    quirks: list[str]
+    """How it differs from its dialect, such as `drop=seed`."""
+
+
+class TierRow(Answer, frozen=True):
+    """A tier with the limits that hold for it; absent = no limit. `families` are those that it is the first to open."""
+
+    level: int
+    name: str
+    is_default: bool
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    concurrency: int | None
+    daily_requests: int | None
+    images_per_day: int | None
+    minimum_invites: int
+    opens_models: int
+    families: list[str]
 
 
 class CatalogueRow(Answer, frozen=True):
-    """A model as it is configured."""
+    """A model with what holds for it: defaults, its family and aliases applied."""
 
     id: str
     kind: str
@@ -193,7 +211,18 @@ class CatalogueRow(Answer, frozen=True):
     tier: str | None
     tier_rank: int
     retired: bool
+    retires_at: str | None
+    replaced_by: str | None
     set_up: bool
+    open_to_members: bool
+    """Whether accounts with limits may use one of its providers."""
+    description: str
+    context_window: int | None
+    max_output_tokens: int | None
+    default_output_tokens: int | None
+    inputs: list[str]
+    features: list[str]
+    aliases: list[str]
     upstreams: list[CatalogueUpstream]
 
 

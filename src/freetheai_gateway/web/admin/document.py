@@ -43,7 +43,8 @@ def build(base: str, routes: Sequence[AdminRoute]) -> Object:
         "info": {
             "title": "Admin API",
             "version": __version__,
-            "description": "For operators, with the token of `server.admin_token`. Every write may give a `reason`.",
+            "description": "Operators only: with the token of `server.admin_token`, or signed in with Discord, where "
+            "every write needs the session's token in `X-CSRF-Token`. Every write may give a `reason`.",
         },
         "security": [{"admin_token": []}],
         "paths": paths,

@@ -35,7 +35,7 @@ class AdminEndpoint:
         """Answer one request. Pages of other origins read nothing of it."""
         response.cross_origin = ()
         response.trace.route = BASE
-        actor = self._gate.actor(request)
+        actor = await self._gate.actor(request)
         path = request.params["rest"]
         if path == DOCUMENT and request.method in {"GET", "HEAD"}:
             await response.send_whole(200, (JSON, _NEVER_CACHED), encode(build(BASE, self._routes)))

@@ -11,6 +11,7 @@ from freetheai_gateway.services.admin_view import (
     audit_fields,
     model_fields,
     record_fields,
+    tier_fields,
     usage_fields,
 )
 from freetheai_gateway.services.directory import Directory
@@ -57,6 +58,7 @@ class AdminOperations:
             AdminRoute("GET limits/{id}", self.limits, answers.LimitsInForce),
             AdminRoute("GET upstreams", self.upstreams, answers.UpstreamRow, is_list=True),
             AdminRoute("GET catalogue", self.catalogue, answers.CatalogueRow, is_list=True),
+            AdminRoute("GET tiers", self.tiers, answers.TierRow, is_list=True),
             AdminRoute("POST reload", self.reload, answers.Reloaded, body=ReloadRequest),
             AdminRoute("GET audit", self.audit, answers.AuditRow, query=entries, is_list=True),
         ]
@@ -103,9 +105,14 @@ class AdminOperations:
         return page_of(self._parts.upstreams.list(), None)
 
     async def catalogue(self, _call: Call) -> Object:
-        """Show the models as they are configured."""
+        """Show the models with what holds for them."""
         offer = self._parts.directory.offer
         return page_of([model_fields(model, offer) for model in offer.catalogue.models.values()], None)
+
+    async def tiers(self, _call: Call) -> Object:
+        """Show the tiers and what they allow."""
+        offer = self._parts.directory.offer
+        return page_of([tier_fields(tier, offer) for tier in offer.catalogue.tiers], None)
 
     async def reload(self, call: Call) -> Object:
         """Read the configuration again, or say what that would change: all of it or nothing."""

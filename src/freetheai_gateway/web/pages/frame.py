@@ -11,7 +11,7 @@ from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.web.pages.assets import accepts_gzip, asset_url
 from freetheai_gateway.web.request import Request
-from freetheai_gateway.web.response import Response
+from freetheai_gateway.web.response import Response, retry_headers
 
 if TYPE_CHECKING:
     import jinja2
@@ -140,10 +140,15 @@ class Frame:
         *,
         status: int = 200,
         headers: Sequence[tuple[bytes, bytes]] = (),
+        is_private: bool = False,
     ) -> None:
-        """Send a page. It belongs to the reader alone: neither caches between nor other origins may keep or read it."""
+        """Send a page. It belongs to the reader alone: neither caches between nor other origins may keep or read it.
+
+        One that `is_private` is not even kept by the reader's own browser, which others may use after them.
+        """
         body = self.render(template, {"path": request.path, **(values or {})})
-        await self.send_text(request, response, body, status=status, headers=(HTML, *SECURITY, *headers))
+        headers = (HTML, *SECURITY, *headers)
+        await self.send_text(request, response, body, status=status, headers=headers, is_private=is_private)
 
     @staticmethod
     async def send_text(
@@ -153,10 +158,12 @@ class Frame:
         *,
         status: int = 200,
         headers: Sequence[tuple[bytes, bytes]],
+        is_private: bool = False,
     ) -> None:
         """Send text, packed where the client takes that."""
         response.cross_origin = ()
-        headers = (*headers, (b"vary", b"accept, accept-encoding, cookie"), (b"cache-control", b"private, no-cache"))
+        kept = b"no-store" if is_private else b"private, no-cache"
+        headers = (*headers, (b"vary", b"accept, accept-encoding, cookie"), (b"cache-control", kept))
         if len(body) >= _WORTH_PACKING and accepts_gzip(request):
             body = gzip.compress(body, _PACKING_LEVEL, mtime=0)
             headers = (*headers, (b"content-encoding", b"gzip"))
@@ -166,4 +173,5 @@ class Frame:
         """Tell a person what went wrong, on a page."""
         response.trace.code = error.code
         values = {"error": error, "request_id": response.trace.request_id}
-        await self.send(request, response, "error.html", values, status=error.status, headers=error.headers)
+        headers = (*error.headers, *retry_headers(error))
+        await self.send(request, response, "error.html", values, status=error.status, headers=headers)

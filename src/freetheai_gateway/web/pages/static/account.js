@@ -1,18 +1,33 @@
-// The account as its key sees it.
+// The account as its owner sees it: signed in, or with the key that they pasted.
 
+import { dayChart } from "./chart.js";
 import { failure, make, number } from "./dom.js";
 import { connectKey } from "./key.js";
+import { table } from "./table.js";
 
 const at = (id) => document.getElementById(id);
-const state = at("key-state");
-const key = connectKey(at("key"), at("remember"), at("forget"), () => { at("account").hidden = true; state.textContent = "Forgotten."; });
+const state = at("state");
+const csrf = at("who")?.dataset.csrf;
+const key = csrf ? null : connectKey(at("key"), at("remember"), at("forget"), () => { at("account").hidden = true; state.textContent = "Forgotten."; });
 const RULES = { requests_per_minute: "Requests this minute", tokens_per_minute: "Tokens this minute", concurrency: "Running now", daily_requests: "Answers today", images_per_day: "Images today", image_cooldown: "Images cooling down" };
-let shown = null;
+const STATUSES = { answered: "Answered", client_errors: "Refused (4xx)", canceled: "You left (499)", server_errors: "Failed (5xx)" };
+const LIVE_MS = 5_000;
 
 async function ask(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: { authorization: `Bearer ${key.get()}` } });
+  const answer = await fetch(path, { ...options, headers: csrf ? { "x-csrf-token": csrf } : { authorization: `Bearer ${key.get()}` } });
   if (!answer.ok) throw new Error(await failure(answer));
-  return answer.json();
+  return answer;
+}
+
+const read = async (path, options) => (await ask(path, options)).json();
+
+/** Do what the reader asked for, and say what went wrong. */
+async function attempt(work) {
+  try {
+    await work();
+  } catch (error) {
+    state.textContent = error.message;
+  }
 }
 
 function fact(name, ...value) {
@@ -23,7 +38,7 @@ function facts(account) {
   const next = account.next_tier;
   const list = [
     fact("Name", account.name),
-    fact("Key", make("code", {}, `${account.key.prefix}…`)),
+    fact("Key", account.key ? make("code", {}, `${account.key.prefix}…`) : "none: run /signup in Discord"),
     fact("Tier", account.unlimited ? "no limits" : account.tier, make("small", {}, ` (${account.tier_source})`)),
     fact("State", account.state, account.pause_reason ? make("small", {}, ` ${account.pause_reason}`) : null),
   ];
@@ -37,65 +52,103 @@ function meter(limit) {
   return make("div", { class: "meter" }, make("label", {}, label, make("meter", { min: 0, max: limit.limit, value: Math.min(limit.used, limit.limit), high: limit.limit * 0.9 }, words)), make("small", {}, words));
 }
 
-/** Draw requests per day as bars; the numbers are in the title of each and in the table below. */
-function chart(days) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const most = Math.max(1, ...days.map((day) => day.requests));
-  svg.setAttribute("viewBox", `0 0 ${days.length * 10} 60`);
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `Requests on each of ${days.length} days, at most ${most}`);
-  days.forEach((day, index) => {
-    const bar = document.createElementNS(svg.namespaceURI, "rect");
-    const height = (day.requests / most) * 58;
-    for (const [name, value] of Object.entries({ x: index * 10 + 1, y: 60 - height, width: 8, height, rx: 1 })) bar.setAttribute(name, value);
-    const title = document.createElementNS(svg.namespaceURI, "title");
-    title.textContent = `${day.day}: ${day.requests} requests, ${day.input_tokens + day.output_tokens} tokens`;
-    bar.append(title);
-    svg.append(bar);
-  });
-  return svg;
+function showLimits(account) {
+  at("limits").replaceChildren(...(account.limits.length ? account.limits.map(meter) : [make("p", {}, "This account has no limits.")]));
 }
 
-function row(model) {
-  const cell = (value) => make("td", { class: "num" }, number(value));
-  return make("tr", {}, make("td", {}, make("code", {}, model.model)), cell(model.requests), cell(model.successes), cell(model.input_tokens), cell(model.output_tokens));
+function showUsage({ days, models, statuses }) {
+  const failed = days.reduce((sum, day) => sum + day.requests - day.successes, 0);
+  at("chart").replaceChildren(dayChart(days));
+  at("legend").textContent = `${number(days.reduce((sum, day) => sum + day.requests, 0))} requests, ${number(failed)} of them failed.`;
+  at("models").replaceChildren(table("Usage by model", {
+    Model: (row) => make("code", {}, row.model),
+    Requests: (row) => number(row.requests),
+    Answered: (row) => number(row.successes),
+    "Tokens in": (row) => number(row.input_tokens),
+    "Tokens out": (row) => number(row.output_tokens),
+  }, models, { numbers: ["Requests", "Answered", "Tokens in", "Tokens out"], empty: "No request yet." }));
+  at("statuses").replaceChildren(table("Usage by status", { Status: (row) => STATUSES[row.status] ?? row.status, Requests: (row) => number(row.requests) }, statuses, { numbers: ["Requests"], empty: "No request yet." }));
+}
+
+const REQUESTS = {
+  When: (row) => make("time", { datetime: row.started_at }, row.started_at.replace("T", " ").replace("Z", "")),
+  Model: (row) => make("code", {}, row.model || "–"),
+  Status: (row) => `${row.status}${row.code ? ` ${row.code}` : ""}`,
+  In: (row) => number(row.input_tokens),
+  Out: (row) => number(row.output_tokens),
+  ms: (row) => number(row.duration_ms),
+  Request: (row) => make("code", {}, row.request_id),
+};
+
+async function showRequests(cursor = "", before = []) {
+  const { data, next_cursor } = await read(`/v1/account/requests?${new URLSearchParams({ limit: "25", ...(cursor && { cursor }) })}`);
+  const rows = [...before, ...data];
+  const shown = [table("Latest requests", REQUESTS, rows, { numbers: ["In", "Out", "ms"], empty: "No request yet." })];
+  if (next_cursor) {
+    const more = make("button", { type: "button", class: "quiet" }, "More");
+    more.addEventListener("click", () => attempt(() => showRequests(next_cursor, rows)));
+    shown.push(more);
+  }
+  at("requests").replaceChildren(...shown);
 }
 
 async function show() {
-  if (!key.get()) { state.textContent = "Paste your key first."; at("key").focus(); return; }
+  if (key && !key.get()) { state.textContent = "Paste your key first."; at("key").focus(); return; }
   state.textContent = "Asking …";
-  try {
-    shown = await ask("/v1/account");
-  } catch (error) {
-    at("account").hidden = true;
-    state.textContent = error.message;
-    return;
-  }
-  state.textContent = "";
-  at("facts").replaceChildren(...facts(shown));
-  at("limits").replaceChildren(...(shown.limits.length ? shown.limits.map(meter) : [make("p", {}, "This account has no limits.")]));
-  at("chart").replaceChildren(chart(shown.usage.days));
-  at("models").replaceChildren(...shown.usage.models.map(row));
-  at("rotate").hidden = shown.has_discord;
-  at("rotate-words").textContent = shown.has_discord ? "Run /resetkey in Discord: this account belongs to a Discord identity, so a key alone may only read." : "The old key stops working at once; limits and history stay.";
-  at("account").hidden = false;
+  at("account").hidden = true;
+  await attempt(async () => {
+    const account = await read("/v1/account");
+    const mayChange = Boolean(csrf) || !account.has_discord;
+    at("facts").replaceChildren(...facts(account));
+    showLimits(account);
+    showUsage(account.usage);
+    await showRequests();
+    at("rotate").hidden = !mayChange || !account.key;
+    at("erase").hidden = !mayChange;
+    if (!mayChange) {
+      at("rotate-words").textContent = "Run /resetkey in Discord, or sign in: this account belongs to a Discord identity, so a key alone may only read.";
+      at("erase-words").textContent = "Sign in with Discord to erase your data.";
+    }
+    at("account").hidden = false;
+    state.textContent = "";
+  });
 }
 
-at("show").addEventListener("submit", (event) => { event.preventDefault(); show(); });
-at("export").addEventListener("click", () => {
-  const link = make("a", { href: `data:application/json;charset=utf-8,${encodeURIComponent(JSON.stringify(shown, null, 2))}`, download: "account.json" });
-  link.click();
-});
-at("rotate").addEventListener("click", async () => {
+/** Keep the limits live while somebody looks. */
+setInterval(() => {
+  if (document.hidden || at("account").hidden) return;
+  read("/v1/account").then(showLimits).catch(() => {}); // the next look, or the next click, tells
+}, LIVE_MS);
+
+at("show")?.addEventListener("submit", (event) => { event.preventDefault(); show(); });
+at("export").addEventListener("click", () => attempt(async () => {
+  const url = URL.createObjectURL(await (await ask("/v1/account/export")).blob());
+  make("a", { href: url, download: "my-data.json" }).click();
+  URL.revokeObjectURL(url);
+}));
+at("rotate").addEventListener("click", () => {
   if (!window.confirm("Replace your key? The old one stops working at once.")) return;
-  try {
-    const made = await ask("/v1/account/key", { method: "POST" });
-    key.set(made.key);
+  attempt(async () => {
+    const made = await read("/v1/account/key", { method: "POST" });
+    key?.set(made.key);
+    await show();
     at("new-key").hidden = false;
     at("new-key").querySelector("code").textContent = made.key;
-    await show();
-  } catch (error) {
-    state.textContent = error.message;
-  }
+  });
 });
-if (key.get()) show();
+at("erase").addEventListener("click", () => {
+  const box = at("erase-box");
+  box.returnValue = "";
+  at("erase-form").reset();
+  box.showModal();
+  box.addEventListener("close", () => {
+    if (box.returnValue !== "yes") return;
+    attempt(async () => {
+      await ask("/v1/account", { method: "DELETE", body: JSON.stringify({ confirm: "erase" }) });
+      key?.set("");
+      at("account").hidden = true;
+      state.textContent = "Your data is erased.";
+    });
+  }, { once: true });
+});
+if ((csrf && !at("no-account")) || key?.get()) show();

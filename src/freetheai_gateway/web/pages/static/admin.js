@@ -1,20 +1,33 @@
-// The operator's pages over the admin API. Everything that comes from there is text, never markup.
+// The operator's pages over the admin API, signed in or with the token. Everything that comes from there is text.
 
 import { connectTabs } from "./site.js";
+import { accountDetail } from "./admin-account.js";
 import { failure, make, number } from "./dom.js";
+import { table } from "./table.js";
 
 const at = (id) => document.getElementById(id);
 const TOKEN = "freetheai-admin";
-const NAMES = ["accounts", "upstreams", "usage", "catalogue", "audit", "reload"];
+const LIVE_MS = 3_000;
+const csrf = at("who")?.dataset.csrf;
 
 async function api(method, path, body) {
+  const who = csrf ? { "x-csrf-token": csrf } : { authorization: `Bearer ${at("token").value}` };
   const answer = await fetch(`/admin/api/${path}`, {
     method,
-    headers: { authorization: `Bearer ${at("token").value}`, ...(body && { "content-type": "application/json" }) },
+    headers: { ...who, ...(body && { "content-type": "application/json" }) },
     body: body && JSON.stringify(body),
   });
-  if (!answer.ok) throw new Error(answer.status === 404 && path.startsWith("accounts?") ? "The admin API is off: set server.admin_token." : await failure(answer));
+  if (!answer.ok) throw await refusal(answer, path);
   return answer.json();
+}
+
+/** Read why not; the mistakes of a configuration come with it. */
+async function refusal(answer, path) {
+  if (answer.status === 404 && path.startsWith("accounts?")) return new Error("The admin API is off: set server.admin_token.");
+  const copy = answer.clone();
+  const error = new Error(await failure(answer));
+  error.problems = (await copy.json().catch(() => ({})))?.error?.problems ?? [];
+  return error;
 }
 
 /** Run something the operator asked for; what goes wrong is said at the top. */
@@ -24,14 +37,8 @@ async function attempt(work, done = "") {
     at("state").textContent = done;
   } catch (error) {
     at("state").textContent = error.message;
+    if (error.problems?.length) at("reload-answer").replaceChildren(...problems(error.problems));
   }
-}
-
-function table(label, columns, rows) {
-  const head = make("tr", {}, ...Object.keys(columns).map((name) => make("th", { scope: "col" }, name)));
-  const body = rows.map((row) => make("tr", {}, ...Object.values(columns).map((cell) => make("td", {}, cell(row)))));
-  if (!rows.length) return make("p", { class: "empty" }, "Nothing here.");
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
 }
 
 /** Ask for a few fields in a dialog; `null` where the operator thought better of it. */
@@ -54,9 +61,12 @@ function button(label, work, kind = "quiet") {
   return made;
 }
 
-const state = (account) => make("span", { class: `badge ${account.state === "active" ? "status-up" : "status-degraded"}` }, account.state);
+const badge = (text, kind = "") => make("span", { class: `badge ${kind}` }, text);
+const state = (account) => badge(account.state, account.state === "active" ? "status-up" : "status-degraded");
+const limit = (value) => (value === null ? "no limit" : number(value));
+const detail = accountDetail({ api, askFor, button, state, at, REASON, changed: () => accounts() });
 
-// --- accounts ---
+// --- accounts, keys, tiers ---
 
 async function accounts(cursor = "") {
   const query = new URLSearchParams({ limit: "50", ...(at("search").value && { search: at("search").value }), ...(cursor && { cursor }) });
@@ -71,42 +81,29 @@ async function accounts(cursor = "") {
   at("accounts-list").replaceChildren(list, ...(next_cursor ? [button("More", () => accounts(next_cursor))] : []));
 }
 
-function shownOnce(made) {
-  return make("p", { class: "note good" }, "The new key, shown only now: ", make("code", {}, made.key));
+async function keys(cursor = "") {
+  const { data, next_cursor } = await api("GET", `keys?${new URLSearchParams({ limit: "100", ...(cursor && { cursor }) })}`);
+  const list = table("Keys", {
+    Key: (row) => make("code", {}, `${row.prefix}…`),
+    Name: (row) => row.name,
+    Account: (row) => button(row.account_id, async () => { at("tab-accounts").click(); await detail(row.account_id); }),
+    Since: (row) => row.created_at.slice(0, 10),
+    State: (row) => (row.revoked_at ? `revoked ${row.revoked_at.slice(0, 10)}` : "valid"),
+  }, data);
+  at("keys-list").replaceChildren(list, ...(next_cursor ? [button("More", () => keys(next_cursor))] : []));
 }
 
-async function detail(id, ...notes) {
-  const account = await api("GET", `accounts/${id}`);
-  const limits = await api("GET", `limits/${id}`);
-  const change = (title, fields, send) => async () => {
-    const given = await askFor(title, [...fields, REASON]);
-    if (!given) return;
-    const { reason, ...rest } = given;
-    const made = await send({ ...rest, ...(reason && { reason }) });
-    await detail(id, ...(made?.key && typeof made.key === "string" ? [shownOnce(made)] : []));
-    await accounts();
-  };
-  const paused = account.state === "paused";
-  const actions = [
-    button("Tier", change(`Tier of ${account.name}`, [{ name: "tier", label: "Level; empty = by roles and default", value: account.tier_source === "override" ? account.tier : "", type: "number" }], ({ tier, ...rest }) => api("PATCH", `accounts/${id}`, { ...rest, tier: tier === "" ? null : Number(tier) }))),
-    button(account.unlimited ? "Give limits" : "Take limits away", change(account.unlimited ? "Give the account limits again" : "Take all limits away", [], (rest) => api("PATCH", `accounts/${id}`, { ...rest, unlimited: !account.unlimited }))),
-    paused
-      ? button("Restore", change(`Restore ${account.name}`, [], (rest) => api("DELETE", `accounts/${id}/suspension`, rest)))
-      : button("Suspend", change(`Suspend ${account.name}`, [{ name: "until", label: "Until, such as 3d or 2026-12-31T18:00:00Z; empty = until restored" }], ({ until, ...rest }) => api("PUT", `accounts/${id}/suspension`, { ...rest, ...(until && { until }) })), "danger"),
-    button("New key", change("Give the account one more key", [{ name: "name", label: "Name of the key", required: true }], (rest) => api("POST", `accounts/${id}/keys`, rest))),
-  ];
-  const keys = table("Keys", {
-    Key: (key) => make("code", {}, `${key.prefix}…`),
-    Name: (key) => key.name,
-    State: (key) => (key.revoked_at ? `revoked ${key.revoked_at.slice(0, 10)}` : "valid"),
-    "": (key) => (key.revoked_at ? "" : make("span", { class: "row" }, button("Rotate", change("Replace the key", [], (rest) => api("POST", `keys/${key.id}/rotate`, rest))), button("Revoke", change("Revoke the key", [], (rest) => api("DELETE", `keys/${key.id}`, rest)), "danger"))),
-  }, account.keys);
-  const standing = table("Limits in force", { Rule: (limit) => limit.rule, Limit: (limit) => number(limit.limit), Used: (limit) => number(limit.used), "Back in, s": (limit) => number(Math.ceil(limit.reset_s)) }, limits.limits);
-  at("account-detail").replaceChildren(
-    make("h2", {}, account.name, " ", state(account)),
-    make("p", {}, make("code", {}, account.id), account.pause_reason ? ` suspended: ${account.pause_reason}` : ""),
-    ...notes, make("div", { class: "row" }, ...actions), make("h3", {}, "Keys"), keys, make("h3", {}, "Limits"), standing,
-  );
+async function tiers() {
+  at("tiers-list").replaceChildren(table("Tiers", {
+    Tier: (row) => make("span", {}, `${row.level} `, make("strong", {}, row.name), row.is_default ? " (default)" : ""),
+    "Requests a minute": (row) => limit(row.requests_per_minute),
+    "At once": (row) => limit(row.concurrency),
+    "Tokens a minute": (row) => limit(row.tokens_per_minute),
+    "Answers a day": (row) => limit(row.daily_requests),
+    "Images a day": (row) => limit(row.images_per_day),
+    "Models": (row) => number(row.opens_models),
+    "Opens the families": (row) => row.families.join(", ") || "–",
+  }, (await api("GET", "tiers")).data));
 }
 
 at("find").addEventListener("submit", (event) => { event.preventDefault(); attempt(() => accounts()); });
@@ -116,40 +113,108 @@ at("new-account").addEventListener("click", () => attempt(async () => {
   const { tier, reason, name } = given;
   const made = await api("POST", "accounts", { name, ...(tier && { tier: Number(tier) }), ...(reason && { reason }) });
   await accounts();
-  await detail(made.id, shownOnce(made.key));
+  await detail(made.id, made.key);
 }));
 
-// --- the other lists ---
+// --- upstreams ---
 
-const cells = (row, without = []) => Object.keys(row).filter((name) => !without.includes(name));
-const text = (value) => (value === null || value === undefined || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : typeof value === "number" ? number(value) : String(value));
+const READINESS = { ready: "status-up", loading: "status-degraded", not_configured: "" };
+const BREAKER = { closed: "status-up", half_open: "status-degraded", open: "status-down" };
 
-function plain(label, rows, without) {
-  if (!rows.length) return make("p", { class: "empty" }, "Nothing here.");
-  return table(label, Object.fromEntries(cells(rows[0], without).map((name) => [name.replaceAll("_", " "), (row) => text(row[name])])), rows);
+function pool(row) {
+  const most = row.max_concurrency ?? Math.max(1, row.in_flight);
+  const load = make("div", { class: "meter" }, make("label", {}, "Running now", make("meter", { min: 0, max: most, value: row.in_flight, high: most * 0.9 }, `${row.in_flight}`)), make("small", {}, `${number(row.in_flight)} of ${row.max_concurrency === null ? "any number" : number(row.max_concurrency)}`));
+  const resting = row.keys.filter((key) => key.rests_s > 0);
+  const keyWords = row.keys.length ? `${row.keys.length - resting.length} of ${row.keys.length} keys in use${resting.map((key) => `; key ${key.number} rests ${Math.ceil(key.rests_s)} s (${key.reason ?? "unknown"})`).join("")}` : "needs no key";
+  const budget = row.daily_budget_usd === null ? null : make("p", {}, `$${row.spent_today_usd.toFixed(2)} of $${row.daily_budget_usd.toFixed(2)} spent today`);
+  const models = table(`Models at ${row.provider}`, {
+    Model: (model) => make("code", {}, model.id),
+    "There called": (model) => model.upstream_model,
+    Breaker: (model) => badge(model.breaker.replace("_", " "), BREAKER[model.breaker]),
+    Running: (model) => number(model.in_flight),
+    "First content, ms": (model) => number(model.latency_ms),
+  }, row.models, { numbers: ["Running", "First content, ms"], empty: "Serves no model." });
+  return make("section", { class: "pool" }, make("h3", {}, row.provider, " ", badge(row.readiness.replace("_", " "), READINESS[row.readiness]), row.shared_with_members ? null : badge("operators only")), make("p", { class: "hint" }, row.dialects.join(", ")), load, make("p", {}, keyWords), budget, models);
 }
 
-const load = {
-  accounts,
-  async upstreams() { at("upstreams-list").replaceChildren(plain("Upstreams", (await api("GET", "upstreams")).data)); },
-  async usage() {
-    const by = at("usage-by").value;
-    const since = at("usage-since").value;
-    const { data } = await api("GET", `usage?${new URLSearchParams({ by, ...(since && { since }) })}`);
-    const other = ["day", "account_id", "model", "provider"].filter((name) => !name.startsWith(by));
-    at("usage-list").replaceChildren(plain("Usage", data, other));
-  },
-  async catalogue() { at("catalogue-list").replaceChildren(plain("Catalogue", (await api("GET", "catalogue")).data)); },
-  async audit() { at("audit-list").replaceChildren(plain("Audit", (await api("GET", "audit?limit=100")).data)); },
-  async reload() { at("reload-answer").replaceChildren(); at("apply").disabled = true; },
-};
-for (const id of ["usage-by", "usage-since"]) at(id).addEventListener("change", () => attempt(load.usage));
+async function upstreams() {
+  const { data } = await api("GET", "upstreams");
+  at("upstreams-list").replaceChildren(...data.map(pool));
+}
+
+setInterval(() => {
+  if (!document.hidden && !at("inside").hidden && !at("panel-upstreams").hidden) upstreams().catch(() => {}); // the next look, or the next click, tells
+}, LIVE_MS);
+
+// --- usage, catalogue, audit ---
+
+async function usage() {
+  const by = at("usage-by").value;
+  const since = at("usage-since").value;
+  const { data } = await api("GET", `usage?${new URLSearchParams({ by, ...(since && { since }) })}`);
+  const first = { day: (row) => row.day, model: (row) => row.model, provider: (row) => row.provider, account: (row) => row.account_id }[by];
+  const sums = ["requests", "successes", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "images"];
+  const columns = Object.fromEntries(sums.map((name) => [name.replaceAll("_", " "), (row) => number(row[name])]));
+  at("usage-list").replaceChildren(table("Usage", { [by]: first, ...columns, "cost, $": (row) => row.cost_usd.toFixed(4) }, data, { numbers: [...Object.keys(columns), "cost, $"] }));
+}
+
+const served = (upstream) => make("li", {}, make("strong", {}, upstream.provider), ` ${upstream.model}, priority ${upstream.priority}, weight ${upstream.weight}`, make("small", {}, ` $${upstream.input_per_million} in, $${upstream.output_per_million} out per million${upstream.per_image ? `, $${upstream.per_image} an image` : ""}${upstream.quirks.length ? `; ${upstream.quirks.join("; ")}` : ""}`));
+
+async function catalogue() {
+  at("catalogue-list").replaceChildren(table("Catalogue", {
+    Model: (row) => make("span", {}, make("code", {}, row.id), make("br"), make("small", {}, `${row.kind}, ${row.family}`)),
+    Tier: (row) => row.tier ?? `${row.tier_rank}, above all tiers`,
+    State: (row) => (row.retired ? badge(row.replaced_by ? `retired: ${row.replaced_by}` : "retired") : row.set_up ? badge(row.open_to_members ? "set up" : "operators only", "status-up") : badge("not set up", "status-degraded")),
+    Takes: (row) => row.inputs.join(", "),
+    Features: (row) => row.features.join(", ") || "–",
+    Context: (row) => number(row.context_window),
+    Output: (row) => make("span", {}, number(row.max_output_tokens), row.default_output_tokens ? make("small", {}, ` (${number(row.default_output_tokens)} unless asked)`) : null),
+    Aliases: (row) => row.aliases.join(", ") || "–",
+    "Served by": (row) => make("ul", { class: "plain" }, ...row.upstreams.map(served)),
+  }, (await api("GET", "catalogue")).data, { numbers: ["Context", "Output"] }));
+}
+
+const word = (value) => (value === null || value === "" ? "none" : Array.isArray(value) ? value.join(", ") : String(value));
+
+function change(entry) {
+  const names = [...new Set([...Object.keys(entry.before), ...Object.keys(entry.after)])];
+  const parts = names.filter((name) => word(entry.before[name] ?? null) !== word(entry.after[name] ?? null));
+  return make("ul", { class: "plain" }, ...parts.map((name) => make("li", {}, `${name}: `, name in entry.before && name in entry.after ? `${word(entry.before[name])} → ${word(entry.after[name])}` : word(entry.after[name] ?? entry.before[name]))));
+}
+
+async function audit(cursor = "", before = []) {
+  const { data, next_cursor } = await api("GET", `audit?${new URLSearchParams({ limit: "100", ...(cursor && { cursor }) })}`);
+  const rows = [...before, ...data];
+  at("audit-list").replaceChildren(table("Audit", {
+    When: (row) => row.at.replace("T", " ").replace("Z", ""),
+    Who: (row) => row.actor,
+    What: (row) => row.action,
+    Of: (row) => make("code", {}, row.subject),
+    Change: change,
+    Why: (row) => row.reason ?? "–",
+  }, rows), ...(next_cursor ? [button("More", () => audit(next_cursor, rows))] : []));
+}
+
+for (const id of ["usage-by", "usage-since"]) at(id).addEventListener("change", () => attempt(usage));
+
+// --- reload ---
+
+const SIGNS = { "+": "added", "-": "removed", "~": "changed" };
+
+function problems(found) {
+  return [make("h3", {}, "Refused: nothing was changed"), make("ul", {}, ...found.map((each) => make("li", {}, make("code", {}, each.where), each.line ? ` (line ${each.line})` : "", `: ${each.message}`, each.hint ? make("small", {}, ` ${each.hint}`) : null)))];
+}
 
 function outcome(answer) {
-  const parts = Object.entries(answer.changed).map(([name, entries]) => make("li", {}, `${name}: ${entries.join(", ")}`));
+  const rows = Object.entries(answer.changed).flatMap(([name, entries]) => entries.map((entry) => ({ name, sign: entry[0], entry: entry.slice(1) })));
   return [
     make("h3", {}, answer.applied ? "Applied" : "Would change"),
-    parts.length ? make("ul", {}, ...parts) : make("p", {}, "Nothing."),
+    table("Changes", {
+      "": (row) => badge(SIGNS[row.sign] ?? row.sign, { "+": "status-up", "-": "status-down", "~": "status-degraded" }[row.sign]),
+      Table: (row) => row.name,
+      Entry: (row) => (row.entry ? make("code", {}, row.entry) : "all of it"),
+      Fields: (row) => answer.fields.filter((field) => field.startsWith(row.entry ? `${row.name}.${row.entry}.` : `${row.name}.`)).map((field) => field.split(".").pop()).join(", ") || "–",
+    }, rows, { empty: "Nothing differs." }),
     ...(answer.needs_restart.length ? [make("p", { class: "note warn" }, `Only a restart changes: ${answer.needs_restart.join(", ")}`)] : []),
   ];
 }
@@ -157,22 +222,32 @@ function outcome(answer) {
 for (const [id, dry_run] of [["compare", true], ["apply", false]]) {
   at(id).addEventListener("click", () => attempt(async () => {
     at("reload-answer").replaceChildren();
+    at("apply").disabled = true;
     const answer = await api("POST", "reload", { dry_run });
     at("reload-answer").replaceChildren(...outcome(answer));
     at("apply").disabled = !dry_run;
   }));
 }
 
-connectTabs(NAMES.map((name) => at(`tab-${name}`)), NAMES.map((name) => at(`panel-${name}`)), (index) => attempt(load[NAMES[index]]));
+// --- in and out ---
+
+const load = { accounts, keys, tiers, upstreams, usage, catalogue, audit, async reload() { at("reload-answer").replaceChildren(); at("apply").disabled = true; } };
+const NAMES = Object.keys(load);
+connectTabs(NAMES.map((name) => at(`tab-${name}`)), NAMES.map((name) => at(`panel-${name}`)), (index) => attempt(() => load[NAMES[index]]()));
 
 async function enter() {
   await attempt(async () => {
     await accounts();
-    sessionStorage.setItem(TOKEN, at("token").value);
+    if (!csrf) sessionStorage.setItem(TOKEN, at("token").value);
     at("inside").hidden = false;
   });
 }
-at("token").value = sessionStorage.getItem(TOKEN) ?? "";
-at("enter").addEventListener("submit", (event) => { event.preventDefault(); enter(); });
-at("leave").addEventListener("click", () => { sessionStorage.removeItem(TOKEN); at("token").value = ""; at("inside").hidden = true; at("state").textContent = "You left."; });
-if (at("token").value) enter();
+
+if (csrf) enter();
+const token = at("token");
+if (token) {
+  token.value = sessionStorage.getItem(TOKEN) ?? "";
+  at("enter").addEventListener("submit", (event) => { event.preventDefault(); enter(); });
+  at("leave").addEventListener("click", () => { sessionStorage.removeItem(TOKEN); token.value = ""; at("inside").hidden = true; at("state").textContent = "You left."; });
+  if (token.value) enter();
+}
