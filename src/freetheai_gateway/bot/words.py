@@ -16,7 +16,7 @@ HIDE = "key:hide"
 CLIENT = "key:client"
 USE_FIELD, ANSWER_FIELD, EMPTY_FIELD = "use", "answer", "website"
 
-STOPPED = "The gateway was restarted before this was done. Run the command again."
+STOPPED = "This was not done: it took too long, or the gateway was restarted. Run the command again."
 FAILED = "The gateway failed. Run the command again; if it happens again, tell the operator."
 NOT_SHOWN = "Discord did not take the picture. Run the command again."
 LONGEST_REASON = 500

@@ -73,7 +73,7 @@ def from_transport(failed: UpstreamFailed, trace: Trace) -> GatewayError:
 
 
 def from_fault(fault: MalformedReply | UpstreamSaidError, trace: Trace, *, begun: bool = False) -> GatewayError:
-    """Translate a reply that is none; where it has `begun` the client has a part of it, and it failed, whatever it says."""
+    """Translate a reply that is none; where it has `begun` the client has a part of it: it failed, whatever it says."""
     trace.cause = str(fault) or "the provider reported an error inside its reply"
     if isinstance(fault, MalformedReply):
         trace.outcome = MALFORMED

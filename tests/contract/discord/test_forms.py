@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freetheai_gateway.bot.answers import plain
@@ -45,6 +45,7 @@ def test_form_fields_when_read_then_labels_rows_value_values_and_absence(
     assert form_fields((component,)) == fields
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5),
@@ -73,6 +74,7 @@ def test_questions_when_drawn_many_times_then_thousands_are_distinct_and_each_ha
         assert normalise(solve(challenge.question)) == challenge.answer
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0), st.text(max_size=20))
 def test_answer_when_written_in_another_way_then_the_same_and_nothing_else_is(seed: int, other: str) -> None:
     """Requirement 13: case, spaces and signs don't matter; the digest tells nothing without the nonce."""
@@ -100,6 +102,7 @@ async def test_question_when_the_command_is_run_again_then_another(ada: Person, 
     assert discord.modals
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_foreign_text_when_shown_then_no_mark_is_left_without_its_backslash(text: str) -> None:
     """Requirement 20: mentions, markdown, links and backticks of any kind; one line; a bounded length."""

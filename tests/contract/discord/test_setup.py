@@ -98,6 +98,7 @@ async def test_client_when_limited_then_waits_as_told_and_gives_up_in_the_end(
     """Requirement 27: fractions of seconds count; 401 stops at once; repeats are bounded."""
     discord.failures = [Failure(429, 0, 0.65), Failure(429, 0, 1.5, is_global=True)]
     await sync(setup.settings, setup.rest, commands(), dry_run=True)
+    assert setup.rest.refused == 2
     assert [round(seconds, 3) for seconds in setup.slept] == [0.65, 1.5]
     discord.failures = [Failure(401)]
     with pytest.raises(DeliveryFailed):
