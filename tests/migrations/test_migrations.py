@@ -207,13 +207,13 @@ async def test_prefix_hours_when_upgraded_then_records_from_before_are_in_them(
     assert len(expected) == 6
 
     def come_again(connection: Connection) -> None:
-        before = REVISIONS[REVISIONS.index("0007") - 1]
+        before = REVISIONS[REVISIONS.index("0006") - 1]
         connection.execute(text("DROP TABLE prefix_hours"))
         connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before})
         config = Config()
         config.set_main_option("script_location", str(SCRIPTS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "0007")
+        command.upgrade(config, "0006")
 
     async with database.write("coming from before") as connection:
         await connection.run_sync(come_again)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from freetheai_gateway.store.errors import DatabaseTooNew
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0007", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision in `migrations/versions`, oldest first (a test compares). Alembic costs 0.3 s to import, so that a
 start must be able to tell without it that there is nothing to do."""
 HEAD = REVISIONS[-1]
