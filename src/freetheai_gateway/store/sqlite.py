@@ -101,6 +101,14 @@ def _prepare_writer(engine: AsyncEngine, *, durable: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def given_up(connection: DBAPIConnection | None, _: ConnectionPoolEntry, __: BaseException | None) -> None:
+        # Whoever wrote was cancelled in mid-statement. To close a connection does not end its transaction while a
+        # cursor is left that has not been freed (sqlite3_close_v2), and until then nobody else could write.
+        if connection is not None:
+            connection.rollback()
+
+
 def _prepare_reader(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -1,6 +1,7 @@
 """The contract of `UsageStore`."""
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -81,6 +82,24 @@ async def test_records_when_inserted_by_many_at_once_then_counted_once(usage: Sq
     new = await asyncio.gather(*(usage.insert(records) for _ in range(5)))
     assert sorted(new) == [0, 0, 0, 0, 20]
     assert (await usage.delivered_on(TODAY)).answers == {"acc_1": 20}
+
+
+async def test_insert_when_cancelled_at_any_moment_then_the_next_one_need_not_wait(
+    usage: SqlUsage, new_record: NewRecord
+) -> None:
+    """A driver's connection that is given up in mid-statement must not keep the lock of its transaction."""
+    gc.disable()  # which would free the connection now and then
+    try:
+        for turns in range(40):
+            batch = [new_record() for _ in range(100)]
+            inserting = asyncio.create_task(usage.insert(batch))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            inserting.cancel()
+            await asyncio.wait({inserting})
+            assert await usage.insert(batch) in {0, 100}
+    finally:
+        gc.enable()
 
 
 async def test_record_when_unstorable_then_refused_and_nothing_of_the_batch_is_kept(
