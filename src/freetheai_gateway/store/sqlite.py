@@ -100,7 +100,6 @@ def _prepare_writer(engine: AsyncEngine, *, durable: bool) -> None:
         # A deferred transaction that reads first and writes later fails at once when another process wrote between.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-
     @event.listens_for(engine.sync_engine, "invalidate")
     def given_up(connection: DBAPIConnection | None, _: ConnectionPoolEntry, __: BaseException | None) -> None:
         # Whoever wrote was cancelled in mid-statement. To close a connection does not end its transaction while a

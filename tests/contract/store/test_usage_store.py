@@ -92,7 +92,7 @@ async def test_insert_when_cancelled_at_any_moment_then_the_next_one_need_not_wa
     try:
         for turns in range(40):
             batch = [new_record() for _ in range(100)]
-            inserting = asyncio.create_task(usage.insert(batch))
+            inserting = asyncio.get_running_loop().create_task(usage.insert(batch))
             for _ in range(turns):
                 await asyncio.sleep(0)
             inserting.cancel()
