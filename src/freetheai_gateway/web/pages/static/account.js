@@ -1,7 +1,7 @@
 // The account as its owner sees it: signed in, or with the key that they pasted.
 
 import { dayChart } from "./chart.js";
-import { failure, make, number } from "./dom.js";
+import { failure, instant, make, number } from "./dom.js";
 import { connectKey } from "./key.js";
 import { table } from "./table.js";
 
@@ -71,7 +71,7 @@ function showUsage({ days, models, statuses }) {
 }
 
 const REQUESTS = {
-  When: (row) => make("time", { datetime: row.started_at }, row.started_at.replace("T", " ").replace("Z", "")),
+  When: (row) => instant(row.started_at),
   Model: (row) => make("code", {}, row.model || "–"),
   Status: (row) => `${row.status}${row.code ? ` ${row.code}` : ""}`,
   In: (row) => number(row.input_tokens),

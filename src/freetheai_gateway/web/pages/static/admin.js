@@ -2,7 +2,7 @@
 
 import { connectTabs } from "./site.js";
 import { accountDetail } from "./admin-account.js";
-import { failure, make, number } from "./dom.js";
+import { failure, instant, make, number } from "./dom.js";
 import { table } from "./table.js";
 
 const at = (id) => document.getElementById(id);
@@ -186,7 +186,7 @@ async function audit(cursor = "", before = []) {
   const { data, next_cursor } = await api("GET", `audit?${new URLSearchParams({ limit: "100", ...(cursor && { cursor }) })}`);
   const rows = [...before, ...data];
   at("audit-list").replaceChildren(table("Audit", {
-    When: (row) => row.at.replace("T", " ").replace("Z", ""),
+    When: (row) => instant(row.at),
     Who: (row) => row.actor,
     What: (row) => row.action,
     Of: (row) => make("code", {}, row.subject),

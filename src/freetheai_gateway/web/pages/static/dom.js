@@ -21,5 +21,8 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Show an instant of the API; it is never broken into lines. */
+export const instant = (at) => make("time", { datetime: at }, at.replace("T", " ").replace("Z", ""));
+
 const NUMBERS = new Intl.NumberFormat("en");
 export const number = (value) => (value === null || value === undefined ? "–" : NUMBERS.format(value));
