@@ -6,13 +6,13 @@ from freetheai_gateway.bot import words
 from freetheai_gateway.bot.answers import content, defer, plain
 from freetheai_gateway.bot.payload import Data, Resolved
 from freetheai_gateway.bot.reply import Answered
+from freetheai_gateway.bot.telling import Teller
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.accounts import Caller
 from freetheai_gateway.errors import GatewayError
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.log import Log
 from freetheai_gateway.services.key_desk.gates import Refused
-from freetheai_gateway.services.key_desk.jobs import LAST_WORDS_S
 from freetheai_gateway.services.key_desk.pictures import Attachment, Drawn, PictureDesk, Wish
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed, DeskStore, Replies, Upload
 from freetheai_gateway.services.ports import StoreFailed
@@ -30,6 +30,7 @@ class Drawing:
         self._pictures = pictures
         self._store = store
         self._replies = replies
+        self._teller = Teller(replies, log)
         self._clock = clock
         self._log = log
 
@@ -52,14 +53,14 @@ class Drawing:
         try:
             drawn = await self._pictures.draw(wish, caller)
         except GatewayError as error:
-            await self._tell(token, plain(error.message, words.LONGEST_REASON))
+            await self._teller.tell(token, plain(error.message, words.LONGEST_REASON))
         except StoreFailed:
-            await self._tell(token, words.BUSY)
+            await self._teller.tell(token, words.BUSY)
         except asyncio.CancelledError:
-            await self._last_words(token)
+            await self._teller.last_words(token, words.STOPPED)
             raise
         except Exception:
-            await self._tell(token, words.FAILED)
+            await self._teller.tell(token, words.FAILED)
             raise
         else:
             await self._show(drawn, wish, token, limit)
@@ -69,7 +70,7 @@ class Drawing:
         if len(picture.data) > limit:
             size, most = len(picture.data) / _MEGABYTE, limit / _MEGABYTE
             text = f"The picture has {size:.1f} MiB and Discord takes {most:.1f} MiB here. Ask for a smaller size."
-            await self._tell(token, text)
+            await self._teller.tell(token, text)
             return
         text = f"{plain(drawn.model)}: {plain(wish.prompt, _SHOWN_OF_A_PROMPT)}"
         alt = wish.prompt[:_LONGEST_ALT_TEXT]
@@ -78,20 +79,7 @@ class Drawing:
             await self._replies.edit(token, content(text, shows_embeds=True), upload)
         except DeliveryFailed as failed:
             self._log.warning("discord_picture_not_delivered", discord_code=failed.code)
-            await self._tell(token, words.NOT_SHOWN)
-
-    async def _last_words(self, token: str) -> None:
-        try:
-            async with asyncio.timeout(LAST_WORDS_S):
-                await self._tell(token, words.STOPPED)
-        except TimeoutError:
-            self._log.warning("discord_reply_failed", discord_code=0)
-
-    async def _tell(self, token: str, text: str) -> None:
-        try:
-            await self._replies.edit(token, content(text))
-        except DeliveryFailed as failed:
-            self._log.warning("discord_reply_failed", discord_code=failed.code)
+            await self._teller.tell(token, words.NOT_SHOWN)
 
 
 def _wish_of(data: Data) -> Wish:

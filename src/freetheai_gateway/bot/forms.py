@@ -1,18 +1,17 @@
 """/signup, /resetkey and /checkin: the form, its submit, the key's way to its owner, and the buttons below it."""
 
-import asyncio
 from dataclasses import dataclass
 
 from freetheai_gateway.bot import words
-from freetheai_gateway.bot.answers import Message, content, defer, replace, say
+from freetheai_gateway.bot.answers import Message, defer, replace, say
 from freetheai_gateway.bot.payload import DEFAULT_ATTACHMENT_BYTES, Data, form_fields
 from freetheai_gateway.bot.reply import Answered
+from freetheai_gateway.bot.telling import Teller
 from freetheai_gateway.jsonc import encode
 from freetheai_gateway.log import Log
 from freetheai_gateway.services.directory import Directory
 from freetheai_gateway.services.key_desk.desk import Issued, KeyDesk, Sent
 from freetheai_gateway.services.key_desk.gates import Applicant, Refused
-from freetheai_gateway.services.key_desk.jobs import LAST_WORDS_S
 from freetheai_gateway.services.key_desk.ports import DeliveryFailed, Purpose, Replies, Standing, Verdicts
 from freetheai_gateway.services.ports import StoreFailed
 
@@ -55,6 +54,7 @@ class Forms:
     def __init__(self, desk: KeyDesk, replies: Replies, directory: Directory, log: Log) -> None:
         self._desk = desk
         self._replies = replies
+        self._teller = Teller(replies, log)
         self._directory = directory
         self._log = log
 
@@ -110,10 +110,10 @@ class Forms:
         try:
             issued = await self._desk.issue(purpose, applicant)
         except Refused as refused:
-            await self._tell(token, refused.text)
+            await self._teller.tell(token, refused.text)
             return
         except StoreFailed:
-            await self._tell(token, words.BUSY)
+            await self._teller.tell(token, words.BUSY)
             return
         offer = self._directory.offer
         model = words.model_that_works(offer, offer.catalogue.default_tier)
@@ -121,27 +121,12 @@ class Forms:
             await self._replies.edit(token, words.key_message(issued.secret, offer, model))
         except DeliveryFailed as failed:
             await self._take_back(issued, failed.code)
-            await self._tell(token, words.LOST)
+            await self._teller.tell(token, words.LOST)
         except BaseException:
             await self._take_back(issued, 0)
-            await self._last_words(token)
+            await self._teller.last_words(token, words.LOST)
             raise
 
     async def _take_back(self, issued: Issued, code: int) -> None:
         self._log.warning("discord_key_not_delivered", key=issued.key_id, discord_code=code)
         await self._desk.take_back(issued)
-
-    async def _last_words(self, token: str) -> None:
-        """Tell a member whose wait ends with the gateway, if that is quick."""
-        try:
-            async with asyncio.timeout(LAST_WORDS_S):
-                await self._tell(token, words.LOST)
-        except TimeoutError:
-            self._log.warning("discord_reply_failed", discord_code=0)
-
-    async def _tell(self, token: str, text: str) -> None:
-        """End the waiting of the member with words; where even that fails, nobody is left to be told."""
-        try:
-            await self._replies.edit(token, content(text))
-        except DeliveryFailed as failed:
-            self._log.warning("discord_reply_failed", discord_code=failed.code)
