@@ -47,9 +47,11 @@ class Admission:
         self._members = members
 
     async def admit(
-        self, caller: Caller, model: Model, offer: Offer, names: LimitHeaderNames, images: int = 0
+        self, caller: Caller, model: Model, offer: Offer, names: LimitHeaderNames, *, is_set_up: bool, images: int = 0
     ) -> Lease:
         """Admit one request, which asks for so many `images`; the caller settles the lease.
+
+        `is_set_up`: whether the model can be called by this account at all.
 
         Raises `AccessDenied`, `LimitExceeded` and kin.
         """
@@ -58,7 +60,7 @@ class Admission:
         try:
             self.check_account(caller, offer)
             tier = offer.tier_of(account)
-            check_access(caller, model, offer, tier)
+            check_access(caller, model, offer, tier, is_set_up=is_set_up)
             limits = UNLIMITED if account.unlimited else tier.limits
             lease = await self._limiter.admit(account.id, limits, wait_s=offer.concurrency_wait_s, images=images)
             if isinstance(lease, Refusal):
@@ -113,7 +115,7 @@ def has_left(site: Site) -> MembershipRequired:
     return MembershipRequired(f"This account's owner left the Discord server. Join it again to use the key{there}")
 
 
-def check_access(caller: Caller, model: Model, offer: Offer, tier: Tier) -> None:
+def check_access(caller: Caller, model: Model, offer: Offer, tier: Tier, *, is_set_up: bool) -> None:
     """Check the account's tier against the model's, and that the model can be called at all."""
     if tier.level < model.tier_level and not caller.account.unlimited:
         needed = offer.catalogue.tier_that_opens(model)
@@ -123,7 +125,7 @@ def check_access(caller: Caller, model: Model, offer: Offer, tier: Tier) -> None
             param="model",
             details={"required_tier": name, "tier": tier.name},
         )
-    if not offer.is_set_up(model, unlimited=caller.account.unlimited):
+    if not is_set_up:
         raise ProviderUnavailable(
             f"{model.id} is listed but not set up on this server.",
             code="not_configured",

@@ -63,7 +63,7 @@ class Completions:
         trace.model = model.id
         unlimited = caller.account.unlimited
         upstreams = self._dispatcher.reachable(model, dialect, offer, unlimited=unlimited)
-        lease = await self._admission.admit(caller, model, offer, dialect.limit_headers)
+        lease = await self._admission.admit(caller, model, offer, dialect.limit_headers, is_set_up=bool(upstreams))
         settlement = Settlement(lease, self._ledger, trace, len(sent.body))
         try:
             now = trace.started_wall + trace.elapsed_s()

@@ -51,7 +51,8 @@ class TokenCounter:
         model = offer.find_model(request.model, ModelKind.CHAT)
         trace.model = model.id
         self._admission.check_account(caller, offer)
-        check_access(caller, model, offer, offer.tier_of(caller.account))
+        is_set_up = offer.is_set_up(model, unlimited=caller.account.unlimited)
+        check_access(caller, model, offer, offer.tier_of(caller.account), is_set_up=is_set_up)
         upstream = _native(model, offer, unlimited=caller.account.unlimited)
         if upstream is not None:
             counted = await self._ask(upstream, request, sent, offer, trace)

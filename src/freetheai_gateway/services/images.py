@@ -98,7 +98,10 @@ class Images:
         model = offer.find_model(request.model, ModelKind.IMAGE)
         trace.model = model.id
         _check_operation(model, request.order, offer)
-        lease = await self._admission.admit(caller, model, offer, OPENAI_LIMIT_HEADERS, images=request.order.count)
+        is_set_up = offer.is_set_up(model, unlimited=caller.account.unlimited)
+        lease = await self._admission.admit(
+            caller, model, offer, OPENAI_LIMIT_HEADERS, is_set_up=is_set_up, images=request.order.count
+        )
         settlement = Settlement(lease, self._ledger, trace, size_bytes)
         now = trace.started_wall + trace.elapsed_s()
         return Commission(

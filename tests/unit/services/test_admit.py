@@ -36,7 +36,9 @@ class Desk:
     async def admit(
         self, caller: Caller | None = None, model: Model | None = None, offer: Offer | None = None
     ) -> Lease:
-        return await self.admission.admit(caller or member(), model or chat_model(), offer or make_offer(), NAMES)
+        caller, model, offer = caller or member(), model or chat_model(), offer or make_offer()
+        is_set_up = offer.is_set_up(model, unlimited=caller.account.unlimited)
+        return await self.admission.admit(caller, model, offer, NAMES, is_set_up=is_set_up)
 
     async def refused(
         self, caller: Caller | None = None, model: Model | None = None, offer: Offer | None = None
