@@ -13,6 +13,9 @@ ARGS   ?=
 SECONDS ?= 60
 CORES  ?= auto
 
+# Tests start some hundred processes: each would compile the package anew where this is set.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help run test agents nodes drill proof soak fuzz check fix docs bench screenshots budgets ledger hammer constraints clean
 

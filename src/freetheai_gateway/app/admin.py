@@ -5,13 +5,13 @@ That is so where `server.admin_token` is set, or where people can sign in and `d
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.dialects.openai_chat import OpenAIChat
 from freetheai_gateway.domain.limits import Limits, Standing
 from freetheai_gateway.limits.memory import MemoryLimiter
 from freetheai_gateway.limits.refusals import RefusalGuard
-from freetheai_gateway.limits.shared import SharedLimiter
 from freetheai_gateway.services.standings import Standings
 from freetheai_gateway.services.strangers import UnknownKeyBudget
 from freetheai_gateway.web.admin.accounts import AdminAccounts
@@ -20,6 +20,9 @@ from freetheai_gateway.web.admin.gate import AdminGate
 from freetheai_gateway.web.admin.operations import AdminOperations, Operations
 from freetheai_gateway.web.routes import Route
 from freetheai_gateway.web.sessions import SessionGate
+
+if TYPE_CHECKING:
+    from freetheai_gateway.limits.shared import SharedLimiter
 
 WRONG_TOKENS_A_MINUTE = 10
 """Of one address; then it has to wait for the rest of the minute, also with the right one."""
@@ -58,7 +61,7 @@ def unknown_key_budget(clock: Clock) -> UnknownKeyBudget:
     return UnknownKeyBudget(RefusalGuard(limit=UNKNOWN_KEYS_A_MINUTE), clock)
 
 
-def standings_of(limiter: MemoryLimiter | SharedLimiter) -> Standings:
+def standings_of(limiter: "MemoryLimiter | SharedLimiter") -> Standings:
     """Ask whoever counts."""
 
     async def standings(account_id: str, limits: Limits) -> Sequence[Standing]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.fleet import Fleet
 from freetheai_gateway.limits.memory import MemoryLimiter
-from freetheai_gateway.limits.redis import RedisLimiter, RedisPools, RedisSettings, parse_target
-from freetheai_gateway.limits.shared import SharedLimiter
 from freetheai_gateway.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from freetheai_gateway.limits.redis import RedisLimiter, RedisPools, RedisSettings
+    from freetheai_gateway.limits.shared import SharedLimiter
 
 MEMORY = "memory"
 
@@ -17,8 +20,8 @@ MEMORY = "memory"
 class Backend:
     """A limiter, and what it keeps up a connection with; without Redis there is nothing to keep."""
 
-    limiter: MemoryLimiter | SharedLimiter
-    redis: RedisLimiter | None = None
+    limiter: "MemoryLimiter | SharedLimiter"
+    redis: "RedisLimiter | None" = None
 
     @property
     def up(self) -> bool:
@@ -32,17 +35,24 @@ def build_backend(settings: Settings, clock: Clock) -> Backend:
     limits = settings.limits
     if limits.backend == MEMORY:
         return Backend(memory)
+    from freetheai_gateway.limits.redis import RedisLimiter  # noqa: PLC0415 - 25 ms that memory does not need
+    from freetheai_gateway.limits.shared import SharedLimiter  # noqa: PLC0415
+
     redis = RedisLimiter(_redis(settings))
     return Backend(SharedLimiter(redis, memory, limits.on_failure), redis)
 
 
-def build_pools(settings: Settings, fleet: Callable[[], Fleet], clock: Clock) -> RedisPools | None:
+def build_pools(settings: Settings, fleet: Callable[[], Fleet], clock: Clock) -> "RedisPools | None":
     """Build what tells other gateways of the providers; `None` without Redis, where there is nobody to tell."""
     if settings.limits.backend == MEMORY:
         return None
+    from freetheai_gateway.limits.redis import RedisPools  # noqa: PLC0415
+
     return RedisPools(_redis(settings), fleet, clock)
 
 
-def _redis(settings: Settings) -> RedisSettings:
+def _redis(settings: Settings) -> "RedisSettings":
+    from freetheai_gateway.limits.redis import RedisSettings, parse_target  # noqa: PLC0415
+
     limits = settings.limits
     return RedisSettings(parse_target(limits.backend), deadline_s=limits.deadline_s)
