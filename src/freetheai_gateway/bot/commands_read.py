@@ -9,7 +9,7 @@ from freetheai_gateway.clock import DAY_S, Clock, utc_day
 from freetheai_gateway.domain.accounts import Account
 from freetheai_gateway.domain.catalogue import Model, Tier
 from freetheai_gateway.services.directory import Directory, Offer
-from freetheai_gateway.services.key_desk.ports import DeskStore
+from freetheai_gateway.services.key_desk.ports import DeskStore, Use
 from freetheai_gateway.services.ports import UsageStore
 
 PAGE = 15
@@ -65,8 +65,7 @@ class Readings:
         month, today = await self._desk.use_since(account.id, utc_day(now - DAYS * DAY_S), utc_day(now))
         return (
             f"**{plain(account.name)}**, tier {plain(offer.tier_of(account).name)}{_checked_in(offer, account, now)}\n"
-            f"Today (UTC): {today.successes:,} answers to {today.requests:,} requests, {today.tokens:,} tokens\n"
-            f"Last {DAYS} days: {month.successes:,} answers to {month.requests:,} requests, {month.tokens:,} tokens"
+            f"Today (UTC): {_in_words(today)}\nLast {DAYS} days: {_in_words(month)}"
         )
 
     async def _ranks(self) -> str:
@@ -76,6 +75,14 @@ class Readings:
             return f"No model answered in the last {DAYS} days."
         lines = [f"{place}. {plain(rank.model)}: {rank.requests:,}" for place, rank in enumerate(ranks, 1)]
         return "\n".join([f"**Requests of the last {DAYS} days**", *lines])
+
+
+def _in_words(use: Use) -> str:
+    answers, requests, tokens = (
+        f"{count:,} {what}{'' if count == 1 else 's'}"
+        for count, what in ((use.successes, "answer"), (use.requests, "request"), (use.tokens, "token"))
+    )
+    return f"{answers} to {requests}, {tokens}"
 
 
 def _checked_in(offer: Offer, account: Account, now: float) -> str:

@@ -72,7 +72,7 @@ async def test_walk_when_taken_as_a_member_does_then_every_step_holds(stage: Sta
     stage.tell((await filled(ada, await ada.slash("checkin")))["data"]["content"])
     await until(lambda: stage.one.serves(old))
     stage.tell("chat with the new key: 200")
-    counts = await _counts(stage, ada, "Today (UTC): 1 answers to 1 requests")
+    counts = await _counts(stage, ada, "Today (UTC): 1 answer to 1 request")
     assert (await stage.other.chat(old)).status == 200
     counts = await _counts(stage, ada, "Today (UTC): 2 answers to 2 requests")
     new = await reset(ada)
