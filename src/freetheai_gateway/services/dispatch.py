@@ -19,7 +19,7 @@ from freetheai_gateway.services.directory import Offer
 from freetheai_gateway.services.exchange import Exchange
 from freetheai_gateway.services.image_inputs import EVERYTHING, ImageInputs
 from freetheai_gateway.services.lanes import LaneBuilder
-from freetheai_gateway.services.ports import ProviderCall, UpstreamClient, UpstreamFailed, UpstreamReply
+from freetheai_gateway.services.ports import Provider, ProviderCall, UpstreamClient, UpstreamFailed, UpstreamReply
 from freetheai_gateway.services.provider_errors import from_refusal, from_transport
 from freetheai_gateway.services.trace import Trace
 
@@ -105,10 +105,11 @@ class Dispatcher:
                 if place.repeats:
                     await asyncio.sleep(course.pause_s())
                 upstream = place.seat.upstream
-                fetches = exchange.offer.providers[upstream.provider].fetches
-                if fetches != EVERYTHING:
-                    exchange = await self._fitted(upstream, exchange, fetches)
-                lane = self._lane(upstream, exchange)
+                provider = exchange.offer.providers[upstream.provider]
+                _begin(upstream, exchange)
+                if provider.fetches != EVERYTHING:
+                    exchange = await self._inputs.fit(exchange, provider.fetches)
+                lane = self._lane(upstream, provider, exchange)
                 if isinstance(lane, GatewayError):
                     failure = lane
                 else:
@@ -130,22 +131,9 @@ class Dispatcher:
             finally:
                 del failure  # it knows this frame: kept here, both would wait for the garbage collector
 
-    async def _fitted(self, upstream: Upstream, exchange: Exchange, fetches: Sequence[str]) -> Exchange:
-        """Put pictures into the request that an upstream does not fetch. Raises `InvalidRequest`."""
-        self._begin(upstream, exchange)
-        return await self._inputs.fit(exchange, fetches)
-
-    def _begin(self, upstream: Upstream, exchange: Exchange) -> None:
-        """Note which upstream is asked now."""
-        trace = exchange.trace
-        trace.mishap = None
-        trace.provider, trace.upstream_model = upstream.provider, upstream.model
-        exchange.settlement.upstream = upstream
-
-    def _lane(self, upstream: Upstream, exchange: Exchange) -> Lane | GatewayError:
+    def _lane(self, upstream: Upstream, provider: Provider, exchange: Exchange) -> Lane | GatewayError:
         """Render the request for one upstream, or say why it can't be said there."""
-        trace, provider = exchange.trace, exchange.offer.providers[upstream.provider]
-        self._begin(upstream, exchange)
+        trace = exchange.trace
         try:
             lane = self._lanes.build(exchange, upstream, provider)
         except InvalidRequest as refusal:
@@ -192,6 +180,14 @@ class Dispatcher:
                 self._clock.monotonic(),
                 self._clock.wall(),
             )
+
+
+def _begin(upstream: Upstream, exchange: Exchange) -> None:
+    """Note which upstream is asked now."""
+    trace = exchange.trace
+    trace.mishap = None
+    trace.provider, trace.upstream_model = upstream.provider, upstream.model
+    exchange.settlement.upstream = upstream
 
 
 def goes_on(course: Course, place: Place, trace: Trace, *, begun: bool = False) -> bool:
