@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from secrets import compare_digest
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, delete, false, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -91,6 +91,15 @@ class _CheckingIn:
     interaction_id: str
     check_in: CheckIn
     answer: bytes
+
+    @property
+    def at(self) -> float:
+        """When the interaction came."""
+        return self.check_in.at
+
+
+A = TypeVar("A", Offered, _CheckingIn)
+"""What comes with the answer that its interaction gets."""
 
 
 class SqlKeyDesk:
@@ -221,15 +230,10 @@ class SqlKeyDesk:
 
     async def _open_forms(self, offers: Sequence[Offered]) -> Sequence[bytes]:
         async with self._database.write("opening forms") as connection:
-            known = await read_answers(connection, [each.interaction_id for each in offers])
-            fresh = {each.interaction_id: each for each in reversed(offers) if each.interaction_id not in known}
+            fresh, answers = await _claim_new(connection, offers)
             if fresh:
-                await _claim(
-                    connection, [_claimed(each.interaction_id, each.at, each.answer) for each in fresh.values()]
-                )
-                await connection.execute(insert(DISCORD_CHALLENGES), [_form_row(each) for each in fresh.values()])
-        known |= {each.interaction_id: each.answer for each in fresh.values()}
-        return [known[each.interaction_id] for each in offers]
+                await connection.execute(insert(DISCORD_CHALLENGES), [_form_row(each) for each in fresh])
+        return answers
 
     async def _judge(self, asked: Sequence[_Judging]) -> Sequence[tuple[bytes, bool]]:
         async with self._database.write("reading forms") as connection:
@@ -241,16 +245,10 @@ class SqlKeyDesk:
 
     async def _check_in_all(self, asked: Sequence[_CheckingIn]) -> Sequence[bytes]:
         async with self._database.write("checking in") as connection:
-            known = await read_answers(connection, [each.interaction_id for each in asked])
-            fresh = {each.interaction_id: each for each in reversed(asked) if each.interaction_id not in known}
+            fresh, answers = await _claim_new(connection, asked)
             if fresh:
-                await _claim(
-                    connection,
-                    [_claimed(each.interaction_id, each.check_in.at, each.answer) for each in fresh.values()],
-                )
-                await _check_in(connection, [each.check_in for each in fresh.values()])
-        known |= {each.interaction_id: each.answer for each in fresh.values()}
-        return [known[each.interaction_id] for each in asked]
+                await _check_in(connection, [each.check_in for each in fresh])
+        return answers
 
     async def _note_seen(self, sightings: Sequence[tuple[str, float]]) -> Sequence[None]:
         async with self._database.write("noting members") as connection:
@@ -343,6 +341,16 @@ def _claimed(interaction_id: str, at: float, answer: bytes) -> dict[str, object]
 async def _claim(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
     """Claim interactions that nobody has; the write lock keeps it so until the end of the transaction."""
     await connection.execute(insert(DISCORD_INTERACTIONS), rows)
+
+
+async def _claim_new(connection: AsyncConnection, asked: Sequence[A]) -> tuple[list[A], list[bytes]]:
+    """Claim the interactions that nobody has; gives those that are new, and the answer that counts for each asked."""
+    known = await read_answers(connection, [each.interaction_id for each in asked])
+    fresh = {each.interaction_id: each for each in reversed(asked) if each.interaction_id not in known}
+    if fresh:
+        await _claim(connection, [_claimed(each.interaction_id, each.at, each.answer) for each in fresh.values()])
+    known |= {each.interaction_id: each.answer for each in fresh.values()}
+    return list(fresh.values()), [known[each.interaction_id] for each in asked]
 
 
 async def _check_in(connection: AsyncConnection, wanted: Iterable[CheckIn]) -> None:
