@@ -18,7 +18,6 @@ from freetheai_gateway.errors import (
     AccessDenied,
     InvalidRequest,
     LimitExceeded,
-    ProviderUnavailable,
     ReadOnlyKey,
     Unauthenticated,
     whole_seconds,
@@ -35,12 +34,12 @@ from freetheai_gateway.web.credentials import presented_key
 from freetheai_gateway.web.query import read_fields
 from freetheai_gateway.web.request import Request, read_body
 from freetheai_gateway.web.response import JSON, Response
+from freetheai_gateway.web.sessions import SessionGate, database_away
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from freetheai_gateway.services.key_desk.desk import Issued
-    from freetheai_gateway.web.sessions import SessionGate
 
 _PRIVATE = (b"cache-control", b"no-store")
 _MOST_BYTES = 4_096
@@ -219,9 +218,7 @@ def _translated() -> "Iterator[None]":
         words = _MOMENT.sub(lambda found: f"after {rfc3339(int(found[1]))}", refused.text)
         raise AccessDenied(words, code="refused") from None
     except StoreFailed:
-        raise ProviderUnavailable(
-            "The database is away; try again in a moment.", code="database_unavailable", retry_after_s=2
-        ) from None
+        raise database_away() from None
 
 
 async def _send(response: Response, body: object) -> None:

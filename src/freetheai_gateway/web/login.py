@@ -14,7 +14,7 @@ from freetheai_gateway.web.pages.frame import SECURITY
 from freetheai_gateway.web.query import read_fields
 from freetheai_gateway.web.request import Request, read_body
 from freetheai_gateway.web.response import Response
-from freetheai_gateway.web.sessions import CSRF_FIELD, Header, SessionGate
+from freetheai_gateway.web.sessions import CSRF_FIELD, Header, SessionGate, database_away
 
 FAILED_A_MINUTE = 10
 """Sign-ins of one address that came to nothing; then it has to wait for the rest of the minute."""
@@ -65,7 +65,7 @@ class LoginRoutes:
             if before:
                 await self._login.end(before)
         except StoreFailed:
-            raise _away() from None
+            raise database_away() from None
         except ProviderUnavailable:
             raise  # Discord's fault is nobody's attempt
         except GatewayError as error:
@@ -83,7 +83,7 @@ class LoginRoutes:
         try:
             await self._login.end(self._gate.secret(request))
         except StoreFailed:
-            raise _away() from None
+            raise database_away() from None
         await _redirect(response, "/account", self._gate.cookies.drop(self._gate.cookies.session))
 
     def _from_elsewhere(self, request: Request, fields: Mapping[str, str]) -> str:
@@ -114,9 +114,3 @@ async def _redirect(response: Response, url: str, *headers: Header) -> None:
     response.cross_origin = ()
     always = ((b"location", url.encode()), (b"cache-control", b"no-store"), (b"referrer-policy", b"no-referrer"))
     await response.send_whole(303, (*always, *SECURITY[:2], *headers), b"")
-
-
-def _away() -> ProviderUnavailable:
-    return ProviderUnavailable(
-        "The database is away; try again in a moment.", code="database_unavailable", retry_after_s=2
-    )

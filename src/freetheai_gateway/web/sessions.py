@@ -113,7 +113,7 @@ class SessionGate:
         try:
             return await self._login.visitor(secret)
         except StoreFailed:
-            raise _away() from None
+            raise database_away() from None
 
     async def acting(self, request: Request) -> Visitor:
         """Find who asks; a request that changes something must be meant. Raises `Unauthenticated`, `AccessDenied`."""
@@ -160,7 +160,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _away() -> ProviderUnavailable:
+def database_away() -> ProviderUnavailable:
+    """Say to a person at a page that nobody can be looked up right now."""
     return ProviderUnavailable(
         "The database is away; try again in a moment.", code="database_unavailable", retry_after_s=2
     )

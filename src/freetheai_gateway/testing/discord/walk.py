@@ -9,6 +9,7 @@ from typing import Any
 from freetheai_gateway.clock import Clock
 from freetheai_gateway.domain.pools import Timeouts
 from freetheai_gateway.jsonc import decode_any, encode
+from freetheai_gateway.services.body import MAX_REPLY_BYTES, Body
 from freetheai_gateway.services.ports import Origin, UpstreamClient, UpstreamReply, UpstreamRequest
 from freetheai_gateway.sse import EventCutter, event_data, split_events
 
@@ -128,13 +129,10 @@ class Walker:
 
 
 async def _read(reply: UpstreamReply) -> bytes:
-    parts = []
     try:
-        while part := await reply.read():
-            parts.append(part)
+        return await Body(reply).read_all(MAX_REPLY_BYTES)
     finally:
         reply.close()
-    return b"".join(parts)
 
 
 def _chat(prompt: str, *, stream: bool = False) -> dict[str, object]:
